@@ -109,6 +109,30 @@ impl Transport {
     }
 }
 
+/// One of the two ends of a conversation: [`Side::A`] spoke in the first packet seen of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The sender of the first packet seen.
+    A,
+    /// The other.
+    B,
+}
+
+impl Side {
+    /// The other end.
+    pub fn other(self) -> Side {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+
+    /// 0 for A, 1 for B: the place in a pair of states, one for each sender.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// When a packet was captured.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp {
@@ -201,7 +225,10 @@ mod tests {
     #[test]
     fn timestamps_print_as_precisely_as_recorded() {
         assert_eq!(Timestamp::from_micros(1_352_718_246_593_402).to_string(), "2012-11-12T11:04:06.593402Z");
-        assert_eq!(Timestamp { nanos: 951_782_400_000_000_000, digits: 0 }.to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(
+            Timestamp { nanos: 951_782_400_000_000_000, digits: 0 }.to_string(),
+            "2000-02-29T00:00:00Z"
+        );
         assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999999Z");
         assert_eq!(Timestamp { nanos: 1_500_000_000, digits: 1 }.to_string(), "1970-01-01T00:00:01.5Z");
     }

@@ -1,1 +1,5 @@
-#![allow(missing_docs)]
+//! Wayside: a passive monitor for rail and utility control networks.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod event;
