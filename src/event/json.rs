@@ -233,6 +233,7 @@ impl Event<'_> {
             match self.outcome {
                 None => o.key("outcome").null(),
                 Some(Outcome::Success) => o.word("outcome", "success"),
+                Some(Outcome::Unanswered) => o.word("outcome", "unanswered"),
                 Some(Outcome::Exception { name, .. }) => o.word("outcome", name),
             }
             o.int("latency_us", self.latency.map(|nanos| nanos / 1_000));

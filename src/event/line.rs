@@ -39,6 +39,7 @@ impl Event<'_> {
         }
         match self.outcome {
             Some(Outcome::Exception { code, name }) => write!(f, " EXCEPTION {code} {name}")?,
+            Some(Outcome::Unanswered) => f.write_str(" UNANSWERED")?,
             Some(Outcome::Success) | None => {}
         }
         if let Some(fault) = self.fault {

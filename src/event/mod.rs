@@ -155,6 +155,8 @@ pub enum Outcome {
         /// Its name in the standard, lower case: "illegal data address".
         name: &'static str,
     },
+    /// No answer came in time; the event stands for the one that is missing, and no packet carries it.
+    Unanswered,
 }
 
 /// What is wrong with a malformed message, and where.

@@ -1,0 +1,498 @@
+//! One Modbus conversation: framing over TCP, roles, pairing of requests and responses, latency.
+//!
+//! MODBUS Messaging on TCP/IP V1.0b, sections 3.1 and 4.2. Several requests may be in flight; a response belongs
+//! to the oldest request of the same transaction, unit and function. Many clients never change the transaction
+//! identifier; then a request that goes out again while an older one waits says that the older one was given up.
+
+use super::codes;
+use super::meaning::{self, Asked, ModbusFields};
+use super::wire::{Fault, HEADER, Header, Pdu, Role};
+use crate::address::{Side, Timestamp};
+use crate::event::{self, Event, Kind, Outcome, PointRange, Sink, Values};
+use crate::protocol::{At, Session};
+use std::fmt;
+
+/// Requests that may wait for their response in one conversation; the oldest is given up for a newer one.
+const PENDING_MAX: usize = 32;
+/// How long a response may take before its request counts as never answered, in nanoseconds.
+const ANSWER_TIME: u64 = 10_000_000_000;
+/// How soon after a request the same transaction identifier may be used again by a client that has several
+/// requests in flight, in nanoseconds. Later, the older request has been given up.
+const PIPELINE_TIME: u64 = 200_000_000;
+
+/// Whether decoding stands at a message border.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Sync {
+    /// Nothing seen yet, or bytes went missing: the next bytes start a segment.
+    #[default]
+    Start,
+    /// At a border.
+    Border,
+    /// In the middle of something else.
+    Lost,
+}
+
+/// What comes from one sender.
+#[derive(Default)]
+struct Lane {
+    sync: Sync,
+    /// The start of a message whose end has not come yet.
+    carry: Vec<u8>,
+    /// Whether the present run of foreign bytes has been reported.
+    said: bool,
+    /// Whether it has sent a message.
+    heard: bool,
+}
+
+/// A request that waits for its response.
+#[derive(Clone, Copy)]
+struct Pending {
+    transaction: Option<u16>,
+    unit: u8,
+    function: u8,
+    from: Side,
+    asked: Asked,
+    ts: Timestamp,
+    frame: u64,
+}
+
+/// One Modbus conversation.
+#[derive(Default)]
+pub struct ModbusSession {
+    lanes: [Lane; 2],
+    /// Who answers, where content told and ports and handshake did not.
+    server: Option<Side>,
+    pending: Vec<Pending>,
+    points: Vec<PointRange>,
+}
+
+/// Why a message is malformed, beyond what its own octets say.
+enum Wrong {
+    Wire(Fault),
+    /// The length field does not fit the datagram, or the stream ended or broke inside the message.
+    Cut {
+        length: u16,
+        found: usize,
+        why: &'static str,
+    },
+    /// Octets that are no Modbus message.
+    Foreign(Option<Fault>),
+}
+
+impl Wrong {
+    fn label(&self) -> &'static str {
+        match self {
+            Wrong::Wire(fault) => fault.label(),
+            Wrong::Cut { .. } => "cut",
+            Wrong::Foreign(_) => "not-modbus",
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Wire(fault) => fault.fmt(f),
+            Wrong::Cut { length, found, why } => {
+                write!(f, "length field {length} but {found} octets follow: {why}")
+            }
+            Wrong::Foreign(Some(fault)) => write!(f, "octets that are not Modbus: {fault}"),
+            Wrong::Foreign(None) => write!(f, "octets that are not Modbus"),
+        }
+    }
+}
+
+impl Session for ModbusSession {
+    fn stream(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        let lane = &mut self.lanes[at.sender.index()];
+        if lane.carry.is_empty() {
+            let used = self.frames(at, bytes, sink);
+            let rest = bytes.get(used..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.lanes[at.sender.index()].carry.extend_from_slice(rest);
+            }
+        } else {
+            let mut carry = std::mem::take(&mut lane.carry);
+            carry.extend_from_slice(bytes);
+            let used = self.frames(at, &carry, sink);
+            carry.drain(..used.min(carry.len()));
+            self.lanes[at.sender.index()].carry = carry;
+        }
+    }
+
+    fn gap(&mut self, at: &At<'_>, _lost: u64, sink: &mut dyn Sink) {
+        self.cut(at, at.sender, "the rest is missing from the capture", sink);
+        self.lanes[at.sender.index()].sync = Sync::Start;
+    }
+
+    fn datagram(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        let mut rest = bytes;
+        loop {
+            let Some(header) = Header::parse(rest).filter(|header| header.fault().is_none()) else {
+                return self.foreign(at, rest, sink);
+            };
+            self.lanes[at.sender.index()].said = false;
+            let Some((message, after)) = rest.split_at_checked(header.message_len()) else {
+                let found = rest.len().saturating_sub(6);
+                let wrong = Wrong::Cut { length: header.length, found, why: "the datagram ends there" };
+                return self.message(at, header, rest.get(HEADER..).unwrap_or_default(), Some(wrong), sink);
+            };
+            self.message(at, header, message.get(HEADER..).unwrap_or_default(), None, sink);
+            if after.is_empty() {
+                return;
+            }
+            rest = after;
+        }
+    }
+
+    fn close(&mut self, at: &At<'_>, sink: &mut dyn Sink) {
+        for side in [Side::A, Side::B] {
+            self.cut(at, side, "the conversation ended there", sink);
+        }
+        self.give_up(at, PIPELINE_TIME * 5, sink);
+    }
+
+    fn memory(&self) -> usize {
+        let carried: usize = self.lanes.iter().map(|lane| lane.carry.capacity()).sum();
+        carried
+            + self.pending.capacity() * size_of::<Pending>()
+            + self.points.capacity() * size_of::<PointRange>()
+            + size_of::<Self>()
+    }
+}
+
+impl ModbusSession {
+    /// Takes whole messages from the front; returns how many octets are done with.
+    fn frames(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) -> usize {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let Some(header) = Header::parse(rest).filter(|_| rest.len() > HEADER) else {
+                return done;
+            };
+            let sync = self.lanes[at.sender.index()].sync;
+            if sync == Sync::Border && header.fault().is_some() {
+                self.lanes[at.sender.index()].sync = Sync::Lost;
+                continue;
+            }
+            if sync != Sync::Border {
+                let (skip, found) = find(rest, sync);
+                if skip > 0 {
+                    self.foreign(at, rest, sink);
+                }
+                let lane = &mut self.lanes[at.sender.index()];
+                if found {
+                    (lane.sync, lane.said) = (Sync::Border, false);
+                } else {
+                    lane.sync = Sync::Lost;
+                }
+                done += skip;
+                continue;
+            }
+            let Some(message) = rest.get(..header.message_len()) else {
+                return done;
+            };
+            self.message(at, header, message.get(HEADER..).unwrap_or_default(), None, sink);
+            done += message.len();
+        }
+        done
+    }
+
+    /// Reports octets that are no message, once a run.
+    fn foreign(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        let lane = &mut self.lanes[at.sender.index()];
+        if std::mem::replace(&mut lane.said, true) {
+            return;
+        }
+        let header = Header::parse(bytes);
+        let wrong = Wrong::Foreign(header.and_then(|header| header.fault()));
+        let fields = ModbusFields {
+            header,
+            unit: header.map_or(0, |h| h.unit),
+            pdu: None,
+            asked: Asked::default(),
+            values: Values::None,
+        };
+        let mut event = blank(at, &fields);
+        event.fault = Some(event::Fault { label: wrong.label(), text: &wrong });
+        sink.event(&event);
+    }
+
+    /// What was carried will never be completed.
+    fn cut(&mut self, at: &At<'_>, side: Side, why: &'static str, sink: &mut dyn Sink) {
+        let carry = std::mem::take(&mut self.lanes[side.index()].carry);
+        let at = At { sender: side, ..*at };
+        let lost = self.lanes[side.index()].sync == Sync::Lost;
+        let Some(header) = Header::parse(&carry).filter(|header| !lost && header.fault().is_none()) else {
+            if !carry.is_empty() {
+                self.foreign(&at, &carry, sink);
+            }
+            return;
+        };
+        let wrong = Wrong::Cut { length: header.length, found: carry.len().saturating_sub(6), why };
+        self.message(&at, header, carry.get(HEADER..).unwrap_or_default(), Some(wrong), sink);
+    }
+
+    /// Decides which way a message goes: ports, handshake, then what its octets allow.
+    fn role(&mut self, at: &At<'_>, header: Header, pdu: &[u8]) -> Role {
+        if let Some(from_client) = at.from_client() {
+            return if from_client { Role::Request } else { Role::Response };
+        }
+        if let Some(server) = self.server {
+            return if at.sender == server { Role::Response } else { Role::Request };
+        }
+        let clean = |role| Pdu::parse(role, pdu).is_some_and(|pdu| pdu.fault.is_none());
+        let function = pdu.first().copied().unwrap_or(0);
+        let awaited = self.pending.iter().any(|p| {
+            p.from != at.sender
+                && p.transaction == Some(header.transaction)
+                && p.function == function & 0x7f
+                && p.unit == header.unit
+        });
+        let (role, sure) = match (clean(Role::Request), clean(Role::Response)) {
+            _ if function & 0x80 != 0 => (Role::Response, true),
+            (_, true) if awaited => (Role::Response, true),
+            (true, false) => (Role::Request, true),
+            (false, true) => (Role::Response, true),
+            _ => (Role::Request, false),
+        };
+        if sure {
+            self.server =
+                Some(if role == Role::Response { at.sender } else { at.sender.other() });
+        }
+        role
+    }
+
+    /// One message: pairs it and says what it means.
+    fn message(
+        &mut self,
+        at: &At<'_>,
+        header: Header,
+        octets: &[u8],
+        wrong: Option<Wrong>,
+        sink: &mut dyn Sink,
+    ) {
+        let role = self.role(at, header, octets);
+        self.lanes[at.sender.index()].heard = true;
+        let Some(pdu) = Pdu::parse(role, octets) else {
+            let fields = ModbusFields {
+                header: Some(header),
+                unit: header.unit,
+                pdu: None,
+                asked: Asked::default(),
+                values: Values::None,
+            };
+            let wrong = wrong.unwrap_or(Wrong::Cut { length: header.length, found: 1, why: "no function code" });
+            let mut event = blank(at, &fields);
+            event.device = Some(header.unit.into());
+            event.fault = Some(event::Fault { label: wrong.label(), text: &wrong });
+            return sink.event(&event);
+        };
+        let wrong = wrong.or(pdu.fault.map(Wrong::Wire));
+        match role {
+            Role::Request => self.request(at, header, &pdu, wrong, sink),
+            Role::Response => self.response(at, header, &pdu, wrong, sink),
+        }
+    }
+
+    fn request(
+        &mut self,
+        at: &At<'_>,
+        header: Header,
+        pdu: &Pdu<'_>,
+        wrong: Option<Wrong>,
+        sink: &mut dyn Sink,
+    ) {
+        let asked = Asked::of(pdu);
+        let pending = Pending {
+            transaction: Some(header.transaction),
+            unit: header.unit,
+            function: pdu.function,
+            from: at.sender,
+            asked,
+            ts: at.ts,
+            frame: at.frame,
+        };
+        if !self.pending.is_empty() {
+            self.retire(at, &pending, sink);
+        }
+        let kind = if wrong.is_some() { Kind::Malformed } else { Kind::Request };
+        self.emit(at, kind, Some(header), pdu, asked, Role::Request, None, wrong, sink);
+        self.pending.push(pending);
+    }
+
+    fn response(
+        &mut self,
+        at: &At<'_>,
+        header: Header,
+        pdu: &Pdu<'_>,
+        wrong: Option<Wrong>,
+        sink: &mut dyn Sink,
+    ) {
+        let place = self.pending.iter().position(|p| {
+            p.transaction == Some(header.transaction)
+                && p.function == pdu.function
+                && p.unit == header.unit
+                && p.from != at.sender
+        });
+        let request = place.map(|place| self.pending.remove(place));
+        let asked = request.map_or_else(|| Asked::of(pdu), |request| request.asked);
+        let wrong = wrong.or_else(|| answer_fault(pdu, request.as_ref()).map(Wrong::Wire));
+        let kind = if wrong.is_some() { Kind::Malformed } else { Kind::Response };
+        self.emit(at, kind, Some(header), pdu, asked, Role::Response, request, wrong, sink);
+    }
+
+    #[allow(clippy::too_many_arguments)] // one message with all that is known of it
+    fn emit(
+        &mut self,
+        at: &At<'_>,
+        kind: Kind,
+        header: Option<Header>,
+        pdu: &Pdu<'_>,
+        asked: Asked,
+        role: Role,
+        request: Option<Pending>,
+        wrong: Option<Wrong>,
+        sink: &mut dyn Sink,
+    ) {
+        let unit = header.map_or(0, |h| h.unit);
+        let second = asked.second.or(pdu.second());
+        let verb = codes::verb(pdu.function, second);
+        self.points.clear();
+        meaning::points(pdu, &asked, role, verb, &mut self.points);
+        let values = meaning::values(pdu, &asked);
+        let fields = ModbusFields { header, unit, pdu: Some(*pdu), asked, values };
+        sink.event(&Event {
+            kind,
+            verb,
+            function: Some(pdu.function.into()),
+            device: Some(unit.into()),
+            points: &self.points,
+            values,
+            outcome: (role == Role::Response).then(|| meaning::outcome(pdu)),
+            latency: request.map(|request| at.ts.since(request.ts)),
+            request: request.map(|request| request.frame),
+            fault: wrong.as_ref().map(|wrong| event::Fault { label: wrong.label(), text: wrong }),
+            ..blank(at, &fields)
+        });
+    }
+
+    /// Gives up requests that this one makes pointless: too old, too many, or the same transaction again.
+    fn retire(&mut self, at: &At<'_>, new: &Pending, sink: &mut dyn Sink) {
+        self.give_up(at, ANSWER_TIME, sink);
+        let again = |p: &Pending| {
+            p.transaction == new.transaction
+                && p.unit == new.unit
+                && p.from == new.from
+                && (p.function == new.function && p.asked == new.asked || at.ts.since(p.ts) > PIPELINE_TIME)
+        };
+        if let Some(place) = self.pending.iter().position(again) {
+            let old = self.pending.remove(place);
+            self.unanswered(at, &old, sink);
+        }
+        if self.pending.len() >= PENDING_MAX {
+            let old = self.pending.remove(0);
+            self.unanswered(at, &old, sink);
+        }
+    }
+
+    /// Gives up requests older than this many nanoseconds.
+    fn give_up(&mut self, at: &At<'_>, age: u64, sink: &mut dyn Sink) {
+        while let Some(old) = self.pending.first().copied().filter(|p| at.ts.since(p.ts) > age) {
+            self.pending.remove(0);
+            self.unanswered(at, &old, sink);
+        }
+    }
+
+    /// Says that a request was never answered, unless the capture shows one direction only.
+    fn unanswered(&mut self, at: &At<'_>, old: &Pending, sink: &mut dyn Sink) {
+        if !self.lanes[old.from.other().index()].heard {
+            return;
+        }
+        let at = At { sender: old.from.other(), frame: 0, ..*at };
+        let verb = codes::verb(old.function, old.asked.second);
+        let header = old.transaction.map(|transaction| Header {
+            transaction,
+            protocol: 0,
+            length: 0,
+            unit: old.unit,
+        });
+        let nothing = Pdu { function: old.function, body: super::wire::Body::Empty, fault: None };
+        self.points.clear();
+        meaning::points(&nothing, &old.asked, Role::Response, verb, &mut self.points);
+        let fields = ModbusFields {
+            header,
+            unit: old.unit,
+            pdu: Some(nothing),
+            asked: old.asked,
+            values: Values::None,
+        };
+        sink.event(&Event {
+            kind: Kind::Response,
+            verb,
+            function: Some(old.function.into()),
+            device: Some(old.unit.into()),
+            points: &self.points,
+            outcome: Some(Outcome::Unanswered),
+            latency: Some(at.ts.since(old.ts)),
+            request: Some(old.frame),
+            ..blank(&at, &fields)
+        });
+    }
+}
+
+/// What an answer gets wrong about its request.
+fn answer_fault(pdu: &Pdu<'_>, request: Option<&Pending>) -> Option<Fault> {
+    use super::wire::Body;
+    let (quantity, need) = request?.asked.answer_octets(pdu.function)?;
+    let (Body::Bits(bytes) | Body::Registers(bytes)) = pdu.body else {
+        return None;
+    };
+    let claimed = u16::try_from(bytes.len()).ok()?;
+    (claimed != need).then_some(Fault::CountForQuantity { claimed, quantity, need })
+}
+
+/// An event of which only the surroundings are known.
+fn blank<'a>(at: &At<'a>, fields: &'a ModbusFields<'a>) -> Event<'a> {
+    Event {
+        ts: at.ts,
+        frame: at.frame,
+        flow: at.flow(),
+        proto: &super::WORDS,
+        kind: Kind::Malformed,
+        verb: event::Verb::Other,
+        function: None,
+        device: None,
+        points: &[],
+        values: Values::None,
+        outcome: None,
+        latency: None,
+        request: None,
+        fault: None,
+        fields,
+    }
+}
+
+/// Looks for the next message in bytes that may start anywhere: how many octets to pass over, and whether a
+/// message starts there. Fewer than eight octets are never judged. At the start of a segment the first place is
+/// taken on weaker evidence than a place in the middle.
+fn find(bytes: &[u8], sync: Sync) -> (usize, bool) {
+    let places = bytes.len().saturating_sub(HEADER);
+    let starts = |place: usize| {
+        let rest = bytes.get(place..)?;
+        let header = Header::parse(rest).filter(|header| header.fault().is_none())?;
+        let function = *rest.get(HEADER)?;
+        let known = codes::FUNCTIONS.iter().any(|f| f.code == u16::from(function & 0x7f));
+        let after = rest.get(header.message_len()..);
+        // Where the next header can be seen, it must look like one.
+        let next = after.and_then(Header::parse).is_none_or(|next| next.fault().is_none());
+        let whole = after.is_some() && place == 0 && sync == Sync::Start && function != 0;
+        (next && (known || whole)).then_some(())
+    };
+    match (0..places).find(|place| starts(*place).is_some()) {
+        Some(place) => (place, true),
+        None => (places, false),
+    }
+}
+
+#[cfg(test)]
+mod tests;
