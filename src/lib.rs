@@ -3,4 +3,8 @@
 
 pub mod address;
 pub mod event;
+pub mod metrics;
+pub mod output;
 pub mod protocol;
+pub mod sensor;
+pub mod web;

@@ -125,7 +125,11 @@ mod tests {
         let tcp = Transport::Tcp;
         assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 10]), Probe::Certain);
         assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 5, 1, 3, 2, 0, 10]), Probe::Certain);
-        assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 3, 1, 0x83, 2]), Probe::Unsure, "an exception alone is little");
+        assert_eq!(
+            probe(tcp, &[0, 1, 0, 0, 0, 3, 1, 0x83, 2]),
+            Probe::Unsure,
+            "an exception alone is little"
+        );
         assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 200]), Probe::No, "quantity");
         assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0]), Probe::No, "incomplete");
         assert_eq!(probe(tcp, b"GET / HTTP/1.1\r\n"), Probe::No);

@@ -256,8 +256,7 @@ impl ModbusSession {
             _ => (Role::Request, false),
         };
         if sure {
-            self.server =
-                Some(if role == Role::Response { at.sender } else { at.sender.other() });
+            self.server = Some(if role == Role::Response { at.sender } else { at.sender.other() });
         }
         role
     }
@@ -281,7 +280,8 @@ impl ModbusSession {
                 asked: Asked::default(),
                 values: Values::None,
             };
-            let wrong = wrong.unwrap_or(Wrong::Cut { length: header.length, found: 1, why: "no function code" });
+            let wrong =
+                wrong.unwrap_or(Wrong::Cut { length: header.length, found: 1, why: "no function code" });
             let mut event = blank(at, &fields);
             event.device = Some(header.unit.into());
             event.fault = Some(event::Fault { label: wrong.label(), text: &wrong });
@@ -410,12 +410,8 @@ impl ModbusSession {
         }
         let at = At { sender: old.from.other(), frame: 0, ..*at };
         let verb = codes::verb(old.function, old.asked.second);
-        let header = old.transaction.map(|transaction| Header {
-            transaction,
-            protocol: 0,
-            length: 0,
-            unit: old.unit,
-        });
+        let header =
+            old.transaction.map(|transaction| Header { transaction, protocol: 0, length: 0, unit: old.unit });
         let nothing = Pdu { function: old.function, body: super::wire::Body::Empty, fault: None };
         self.points.clear();
         meaning::points(&nothing, &old.asked, Role::Response, verb, &mut self.points);

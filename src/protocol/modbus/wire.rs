@@ -192,7 +192,9 @@ impl fmt::Display for Fault {
                 let name = Name(function);
                 write!(f, "{name} {} has {found} octets, its fields end after {need}", role.word())
             }
-            Fault::ByteCount { claimed, found } => write!(f, "byte count {claimed} but {found} octets follow"),
+            Fault::ByteCount { claimed, found } => {
+                write!(f, "byte count {claimed} but {found} octets follow")
+            }
             Fault::CountForQuantity { claimed, quantity, need } => {
                 write!(f, "byte count {claimed} for a quantity of {quantity}, which takes {need}")
             }
@@ -784,10 +786,7 @@ mod tests {
         // 6.7 Read Exception Status
         clean(response(&[7, 0x6d]), Body::ExceptionStatus(&[0x6d]));
         // 6.8 Diagnostics, return query data
-        clean(
-            request(&[8, 0, 0, 0xa5, 0x37]),
-            Body::Diagnostic { subfunction: 0, data: &[0xa5, 0x37] },
-        );
+        clean(request(&[8, 0, 0, 0xa5, 0x37]), Body::Diagnostic { subfunction: 0, data: &[0xa5, 0x37] });
         // 6.9 Get Comm Event Counter
         clean(response(&[11, 0xff, 0xff, 1, 8]), Body::EventCounter { status: 0xffff, events: 0x108 });
         // 6.10 Get Comm Event Log
@@ -807,10 +806,7 @@ mod tests {
         );
         clean(response(&[16, 0, 1, 0, 2]), Body::Range { address: 1, quantity: 2 });
         // 6.16 Mask Write Register 5
-        clean(
-            request(&[22, 0, 4, 0, 0xf2, 0, 0x25]),
-            Body::Mask { address: 4, and: 0xf2, or: 0x25 },
-        );
+        clean(request(&[22, 0, 4, 0, 0xf2, 0, 0x25]), Body::Mask { address: 4, and: 0xf2, or: 0x25 });
         // 6.17 Read/Write Multiple Registers
         clean(
             request(&[23, 0, 3, 0, 6, 0, 0x0e, 0, 3, 6, 0, 0xff, 0, 0xff, 0, 0xff]),
@@ -824,10 +820,7 @@ mod tests {
         );
         // 6.18 Read FIFO Queue
         clean(request(&[24, 4, 0xde]), Body::Fifo { address: 0x4de });
-        clean(
-            response(&[24, 0, 6, 0, 2, 1, 0xb8, 0x12, 0x84]),
-            Body::Registers(&[1, 0xb8, 0x12, 0x84]),
-        );
+        clean(response(&[24, 0, 6, 0, 2, 1, 0xb8, 0x12, 0x84]), Body::Registers(&[1, 0xb8, 0x12, 0x84]));
         // 7 Exception
         clean(response(&[0x81, 2]), Body::Exception(2));
     }
@@ -851,10 +844,19 @@ mod tests {
     #[test]
     fn faults_say_what_is_wrong_and_keep_what_was_read() {
         let told = |pdu: Pdu<'_>| pdu.fault.map(|f| f.to_string()).unwrap_or_default();
-        assert_eq!(told(request(&[3, 0, 1])), "read-holding-registers request has 3 octets, its fields need 5");
-        assert_eq!(told(request(&[3, 0, 1, 0, 1, 9])), "read-holding-registers request has 6 octets, its fields end after 5");
+        assert_eq!(
+            told(request(&[3, 0, 1])),
+            "read-holding-registers request has 3 octets, its fields need 5"
+        );
+        assert_eq!(
+            told(request(&[3, 0, 1, 0, 1, 9])),
+            "read-holding-registers request has 6 octets, its fields end after 5"
+        );
         assert_eq!(told(request(&[3, 0, 1, 0, 126])), "quantity 126 is outside 1 to 125");
-        assert_eq!(told(request(&[3, 0xff, 0xff, 0, 2])), "address 65535 and quantity 2 go beyond address 65535");
+        assert_eq!(
+            told(request(&[3, 0xff, 0xff, 0, 2])),
+            "address 65535 and quantity 2 go beyond address 65535"
+        );
         let pdu = request(&[16, 0, 1, 0, 2, 4, 0, 10]);
         assert_eq!(told(pdu), "byte count 4 but 2 octets follow");
         assert_eq!(pdu.body, Body::WriteMany { address: 1, quantity: 2, values: &[0, 10] });

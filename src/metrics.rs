@@ -1,0 +1,352 @@
+//! Every Prometheus series in one place.
+//!
+//! A worker counts in a [`Tally`] of plain integers, without locks or atomics. Once a second the sensor folds the
+//! tallies into [`Metrics`], which `/metrics` prints. Label sets are bounded: protocols, verbs, kinds, reasons and
+//! rules are known in advance; an address is never a label.
+
+use crate::event::{Event, Kind, Outcome, Verb, Vocabulary};
+use prometheus::core::{AtomicU64, GenericCounter};
+use prometheus::local::LocalHistogram;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+
+/// Upper bounds of the response time buckets, in seconds.
+const RESPONSE_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// The counts of one worker.
+pub struct Tally {
+    protocols: Vec<ProtocolTally>,
+    /// Events written or judged, of every protocol.
+    pub events: u64,
+}
+
+/// The counts of one protocol.
+struct ProtocolTally {
+    words: &'static Vocabulary,
+    messages: [[u64; Kind::ALL.len()]; Verb::ALL.len()],
+    malformed: Vec<(&'static str, u64)>,
+    exceptions: Vec<(u8, u64)>,
+    unanswered: u64,
+    response: Option<LocalHistogram>,
+}
+
+impl Tally {
+    /// All at zero. With `metrics`, response times are recorded for its histogram too.
+    pub fn new(words: &[&'static Vocabulary], metrics: Option<&Metrics>) -> Tally {
+        let protocols = words
+            .iter()
+            .map(|words| ProtocolTally {
+                words,
+                messages: Default::default(),
+                malformed: Vec::new(),
+                exceptions: Vec::new(),
+                unanswered: 0,
+                response: metrics.map(|m| m.response_histogram(words.name).local()),
+            })
+            .collect();
+        Tally { protocols, events: 0 }
+    }
+
+    /// Counts one event.
+    pub fn count(&mut self, event: &Event<'_>) {
+        self.events += 1;
+        let Some(protocol) = self.protocols.get_mut(usize::from(event.proto.id)) else {
+            return;
+        };
+        if event.outcome == Some(Outcome::Unanswered) {
+            protocol.unanswered += 1;
+            return;
+        }
+        protocol.messages[event.verb.index()][event.kind.index()] += 1;
+        if let Some(fault) = event.fault {
+            add(&mut protocol.malformed, fault.label);
+        }
+        if let Some(Outcome::Exception { code, .. }) = event.outcome {
+            add(&mut protocol.exceptions, code);
+        }
+        if let (Some(latency), Some(response)) = (event.latency, &mut protocol.response) {
+            response.observe(latency as f64 / 1e9);
+        }
+    }
+
+    /// Messages per protocol, for those that had any: name in sentences, requests, responses, others, malformed.
+    pub fn protocols(&self) -> impl Iterator<Item = ProtocolCounts<'_>> {
+        self.protocols
+            .iter()
+            .map(|p| {
+                let of = |kind: Kind| p.messages.iter().map(|verb| verb[kind.index()]).sum::<u64>();
+                ProtocolCounts {
+                    words: p.words,
+                    requests: of(Kind::Request),
+                    responses: of(Kind::Response),
+                    others: of(Kind::Unsolicited) + of(Kind::Message),
+                    malformed: of(Kind::Malformed),
+                    reasons: &p.malformed,
+                    exceptions: p.exceptions.iter().map(|(_, count)| count).sum(),
+                    unanswered: p.unanswered,
+                }
+            })
+            .filter(|p| p.total() + p.unanswered > 0)
+    }
+}
+
+/// What a summary says of one protocol.
+pub struct ProtocolCounts<'a> {
+    /// The protocol.
+    pub words: &'static Vocabulary,
+    /// Requests.
+    pub requests: u64,
+    /// Responses.
+    pub responses: u64,
+    /// Unsolicited and one-way messages.
+    pub others: u64,
+    /// Messages that could not be decoded in full.
+    pub malformed: u64,
+    /// Why, with counts.
+    pub reasons: &'a [(&'static str, u64)],
+    /// Answers that refused.
+    pub exceptions: u64,
+    /// Requests whose answer never came.
+    pub unanswered: u64,
+}
+
+impl ProtocolCounts<'_> {
+    /// All messages on the wire.
+    pub fn total(&self) -> u64 {
+        self.requests + self.responses + self.others + self.malformed
+    }
+}
+
+fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K) {
+    match counts.iter_mut().find(|(k, _)| *k == key) {
+        Some((_, count)) => *count += 1,
+        None => counts.push((key, 1)),
+    }
+}
+
+/// The series that Prometheus scrapes.
+pub struct Metrics {
+    registry: Registry,
+    /// Packets captured, by interface.
+    pub packets: IntCounterVec,
+    /// Octets captured, by interface.
+    pub bytes: IntCounterVec,
+    /// Packets lost before they could be read, by interface and by whom.
+    pub packets_dropped: IntCounterVec,
+    messages: IntCounterVec,
+    malformed: IntCounterVec,
+    exceptions: IntCounterVec,
+    unanswered: IntCounterVec,
+    /// Alerts, by severity and kind.
+    pub alerts: IntCounterVec,
+    /// Messages that a rule decided, by rule.
+    pub rule_hits: IntCounterVec,
+    response: HistogramVec,
+    /// Conversations followed at present.
+    pub flows: IntGauge,
+    /// Holes in TCP streams.
+    pub stream_gaps: IntCounter,
+    /// What was thrown away at a limit, by what it was.
+    pub evictions: IntCounterVec,
+    /// Checksums that do not fit, by layer.
+    pub checksum_errors: IntCounterVec,
+    /// Packets that could not be decoded, by reason.
+    pub undecoded: IntCounterVec,
+    /// Alerts waiting for an output.
+    pub output_queue: IntGaugeVec,
+    /// Alerts that an output took.
+    pub output_sent: IntCounterVec,
+    /// Alerts that an output lost.
+    pub output_lost: IntCounterVec,
+    /// Seconds between the capture of a packet and its decoding, the last one seen.
+    pub capture_lag: Gauge,
+    /// Rules in force.
+    pub rules: IntGauge,
+    /// Attempts to load changed rules, by result.
+    pub rule_reloads: IntCounterVec,
+}
+
+impl Metrics {
+    /// All series at zero.
+    ///
+    /// # Panics
+    /// Never: the names below are fixed and a test registers them.
+    pub fn new() -> Metrics {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let vec = IntCounterVec::new(Opts::new(name, help), labels).expect("a fixed valid name");
+            registry.register(Box::new(vec.clone())).expect("registered once");
+            vec
+        };
+        let response = HistogramVec::new(
+            HistogramOpts::new(
+                "wayside_response_seconds",
+                "Time from a request to its response, in seconds.",
+            )
+            .buckets(RESPONSE_BUCKETS.to_vec()),
+            &["protocol"],
+        )
+        .expect("a fixed valid name");
+        registry.register(Box::new(response.clone())).expect("registered once");
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help).expect("a fixed valid name");
+            registry.register(Box::new(gauge.clone())).expect("registered once");
+            gauge
+        };
+        let build =
+            counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        let stream_gaps = IntCounter::new(
+            "wayside_stream_gaps_total",
+            "Holes in TCP streams: octets that were never captured.",
+        )
+        .expect("a fixed valid name");
+        registry.register(Box::new(stream_gaps.clone())).expect("registered once");
+        let capture_lag = Gauge::new(
+            "wayside_capture_lag_seconds",
+            "Time between the capture of the last packet and its decoding, in seconds.",
+        )
+        .expect("a fixed valid name");
+        registry.register(Box::new(capture_lag.clone())).expect("registered once");
+        let output_queue = IntGaugeVec::new(
+            Opts::new("wayside_output_queue", "Alerts waiting to be taken by an output."),
+            &["output"],
+        )
+        .expect("a fixed valid name");
+        registry.register(Box::new(output_queue.clone())).expect("registered once");
+        Metrics {
+            packets: counters("wayside_packets_total", "Packets captured.", &["interface"]),
+            bytes: counters("wayside_bytes_total", "Octets captured.", &["interface"]),
+            packets_dropped: counters(
+                "wayside_packets_dropped_total",
+                "Packets lost before they could be read: by the kernel (its buffer was full) or the interface.",
+                &["interface", "by"],
+            ),
+            messages: counters(
+                "wayside_messages_total",
+                "Protocol messages decoded, by what they do and their role in the exchange.",
+                &["protocol", "verb", "kind"],
+            ),
+            malformed: counters(
+                "wayside_malformed_total",
+                "Protocol messages that could not be decoded in full, by what is wrong with them.",
+                &["protocol", "reason"],
+            ),
+            exceptions: counters(
+                "wayside_exceptions_total",
+                "Answers in which a device refused, by the code it gave.",
+                &["protocol", "code"],
+            ),
+            unanswered: counters(
+                "wayside_unanswered_total",
+                "Requests whose answer never came although the other side was heard.",
+                &["protocol"],
+            ),
+            alerts: counters("wayside_alerts_total", "Alerts raised.", &["severity", "kind"]),
+            rule_hits: counters(
+                "wayside_rule_hits_total",
+                "Messages that a rule allowed or denied.",
+                &["rule"],
+            ),
+            response,
+            flows: gauge("wayside_flows", "Conversations followed at present."),
+            stream_gaps,
+            evictions: counters(
+                "wayside_evictions_total",
+                "What was given up at a configured limit to make room, by what it was.",
+                &["what"],
+            ),
+            checksum_errors: counters(
+                "wayside_checksum_errors_total",
+                "Checksums that do not fit; a sender with checksum offload makes them look so.",
+                &["layer"],
+            ),
+            undecoded: counters(
+                "wayside_undecoded_packets_total",
+                "Packets whose headers could not be decoded, by reason.",
+                &["reason"],
+            ),
+            output_queue,
+            output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
+            output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
+            capture_lag,
+            rules: gauge("wayside_rules", "Rules in force."),
+            rule_reloads: counters(
+                "wayside_rule_reloads_total",
+                "Attempts to load changed rules: loaded, or refused because of an error in them.",
+                &["result"],
+            ),
+            registry,
+        }
+    }
+
+    fn response_histogram(&self, protocol: &str) -> Histogram {
+        self.response.with_label_values(&[protocol])
+    }
+
+    /// Takes over the counts of a worker. Call it with the same worker's tally each time.
+    pub fn fold(&self, tally: &mut Tally) {
+        for protocol in &mut tally.protocols {
+            let name = protocol.words.name;
+            for verb in Verb::ALL {
+                for kind in Kind::ALL {
+                    let count = protocol.messages[verb.index()][kind.index()];
+                    if count > 0 {
+                        let labels = [name, verb.name(), kind.name()];
+                        raise(&self.messages.with_label_values(&labels), count);
+                    }
+                }
+            }
+            for (label, count) in &protocol.malformed {
+                raise(&self.malformed.with_label_values(&[name, label]), *count);
+            }
+            for (code, count) in &protocol.exceptions {
+                raise(&self.exceptions.with_label_values(&[name, &code.to_string()]), *count);
+            }
+            if protocol.unanswered > 0 {
+                raise(&self.unanswered.with_label_values(&[name]), protocol.unanswered);
+            }
+            if let Some(response) = &mut protocol.response {
+                response.flush();
+            }
+        }
+    }
+
+    /// The text that Prometheus scrapes, exposition format 0.0.4.
+    pub fn text(&self) -> String {
+        let mut out = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut out) {
+            Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+            Err(error) => format!("# {error}\n"),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+/// Brings a counter up to a total that only grows.
+pub fn raise(counter: &GenericCounter<AtomicU64>, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_registers_and_prints() {
+        let metrics = Metrics::new();
+        raise(&metrics.packets.with_label_values(&["eth0"]), 7);
+        raise(&metrics.packets.with_label_values(&["eth0"]), 9);
+        let text = metrics.text();
+        assert!(text.contains("wayside_packets_total{interface=\"eth0\"} 9\n"), "{text}");
+        assert!(text.contains("wayside_build_info{version="), "{text}");
+        assert!(text.contains("# HELP wayside_flows"), "{text}");
+    }
+}

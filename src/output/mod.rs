@@ -1,0 +1,3 @@
+//! Where events and alerts go: one file per destination.
+
+pub mod events;

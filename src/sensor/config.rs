@@ -1,0 +1,269 @@
+//! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The whole file. Every key has a default; unknown keys are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// `[sensor]`.
+    #[serde(default)]
+    pub sensor: SensorTable,
+    /// `[[interface]]`, one or more.
+    #[serde(default)]
+    pub interface: Vec<InterfaceTable>,
+    /// `[rules]`.
+    #[serde(default)]
+    pub rules: RulesTable,
+    /// `[alerts]`.
+    #[serde(default)]
+    pub alerts: AlertsTable,
+    /// `[events]`.
+    #[serde(default)]
+    pub events: EventsTable,
+    /// `[web]`.
+    #[serde(default)]
+    pub web: WebTable,
+    /// `[limits]`.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `[sensor]`: who this is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SensorTable {
+    /// The name that alerts carry; the host name where none is given.
+    pub name: Option<String>,
+}
+
+/// `[[interface]]`: one interface to listen on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InterfaceTable {
+    /// The interface, as `ip link` names it.
+    pub name: String,
+    /// A BPF filter in the language of `pcap-filter(7)`.
+    pub filter: Option<String>,
+    /// Octets kept of each packet.
+    #[serde(default = "default_snaplen")]
+    pub snaplen: u32,
+    /// Size of the kernel's buffer, in MiB.
+    #[serde(default = "default_buffer")]
+    pub buffer_mib: u32,
+    /// Whether to take packets that are not addressed to this machine.
+    #[serde(default = "yes")]
+    pub promiscuous: bool,
+}
+
+fn default_snaplen() -> u32 {
+    65_535
+}
+
+fn default_buffer() -> u32 {
+    16
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[rules]`: what should happen in this plant.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RulesTable {
+    /// Rule files and folders, relative to the configuration file.
+    #[serde(default)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `[alerts]`: where alerts go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AlertsTable {
+    /// A file that gets one JSON object a line; `-` is standard output.
+    pub file: Option<PathBuf>,
+    /// Seconds without another message after which a grouped alert is closed.
+    pub window: Option<u32>,
+}
+
+/// `[events]`: the log of every message.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EventsTable {
+    /// A file that gets one JSON object a line for every message; `-` is standard output. None by default.
+    pub file: Option<PathBuf>,
+}
+
+/// `[web]`: metrics and health.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WebTable {
+    /// Where to listen; loopback only.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+}
+
+impl Default for WebTable {
+    fn default() -> Self {
+        WebTable { listen: default_listen() }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8460))
+}
+
+/// `[limits]`: bounds on memory. What is over a bound makes the oldest go, which is counted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Limits {
+    /// Conversations followed at once.
+    pub flows: usize,
+    /// Octets of out-of-order data kept over all TCP streams, in MiB.
+    pub streams_mib: usize,
+    /// Octets of IP fragments kept, in MiB.
+    pub fragments_mib: usize,
+    /// Seconds without a packet after which a conversation is forgotten.
+    pub idle: u32,
+    /// Alerts being grouped at once.
+    pub alert_groups: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { flows: 200_000, streams_mib: 64, fragments_mib: 16, idle: 7200, alert_groups: 10_000 }
+    }
+}
+
+/// Why a configuration is refused. Each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}:{line}: {message}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration. Paths in it are taken relative to its folder.
+    ///
+    /// # Errors
+    /// One sentence with file and line.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let mut config = Config::parse(path, &text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let files = [&mut config.alerts.file, &mut config.events.file];
+        for file in files.into_iter().flatten().chain(&mut config.rules.paths) {
+            if file.as_os_str() != "-" {
+                *file = folder.join(&*file);
+            }
+        }
+        Ok(config)
+    }
+
+    /// Reads a configuration from text; `path` is for messages.
+    ///
+    /// # Errors
+    /// One sentence with file and line.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let wrong = |at: usize, message: String| {
+            let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+            ConfigError::Wrong { path: path.to_owned(), line, message }
+        };
+        let config: Config = toml::from_str(text)
+            .map_err(|e| wrong(e.span().map_or(0, |span| span.start), with_suggestion(e.message())))?;
+        let place = |word: &str| text.find(word).unwrap_or(0);
+        if config.interface.is_empty() {
+            let message = "no interface to listen on; add [[interface]] with name = \"eth0\" or the like";
+            return Err(wrong(0, message.into()));
+        }
+        if !config.web.listen.ip().is_loopback() {
+            let message = format!(
+                "listen = \"{}\" is not a loopback address; this version serves only this machine, use 127.0.0.1",
+                config.web.listen
+            );
+            return Err(wrong(place("listen"), message));
+        }
+        if config.limits.flows == 0 || config.limits.idle == 0 {
+            return Err(wrong(place("[limits]"), "limits must be at least 1".into()));
+        }
+        Ok(config)
+    }
+}
+
+/// Turns the parser's "unknown field `x`, expected one of `y`, `z`" into a sentence with the likeliest key.
+fn with_suggestion(message: &str) -> String {
+    let first = message.lines().next().unwrap_or(message);
+    let mut words = first.split('`').skip(1).step_by(2);
+    match (first.starts_with("unknown field"), words.next()) {
+        (true, Some(unknown)) => {
+            let known: Vec<&str> = words.collect();
+            let likely = known.iter().max_by(|a, b| alike(unknown, a).total_cmp(&alike(unknown, b)));
+            match likely.filter(|word| alike(unknown, word) > 0.5) {
+                Some(word) => format!("unknown key '{unknown}'; did you mean '{word}'?"),
+                None => format!("unknown key '{unknown}'; known here: {}", known.join(", ")),
+            }
+        }
+        _ => first.to_owned(),
+    }
+}
+
+/// How alike two words are, 0 to 1: the share of neighbouring letter pairs that they have in common.
+fn alike(a: &str, b: &str) -> f64 {
+    let pairs = |s: &str| s.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let (a, mut b) = (pairs(a), pairs(b));
+    let all = a.len() + b.len();
+    let common = a.iter().filter(|pair| b.iter().position(|p| p == *pair).map(|at| b.remove(at)).is_some());
+    2.0 * common.count() as f64 / all.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(Path::new("wayside.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_small_configuration_is_enough() {
+        let config = Config::parse(Path::new("x"), "[[interface]]\nname = \"eth0\"\n").unwrap();
+        assert_eq!(config.interface[0].snaplen, 65_535);
+        assert!(config.interface[0].promiscuous);
+        assert_eq!(config.web.listen.to_string(), "127.0.0.1:8460");
+    }
+
+    #[test]
+    fn errors_say_where_and_what_to_do() {
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\nfiltr = \"tcp\"\n"),
+            "wayside.toml:3: unknown key 'filtr'; did you mean 'filter'?"
+        );
+        assert!(refused("").starts_with("wayside.toml:1: no interface to listen on"));
+        assert!(
+            refused("[[interface]]\nname = \"eth0\"\n[web]\nlisten = \"0.0.0.0:80\"\n")
+                .starts_with("wayside.toml:4: listen = \"0.0.0.0:80\" is not a loopback address")
+        );
+        assert!(refused("[[interface]\n").starts_with("wayside.toml:1: "));
+    }
+}

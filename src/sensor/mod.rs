@@ -1,0 +1,2 @@
+//! Wires a pipeline together.
+pub mod config;
