@@ -5,6 +5,7 @@ pub mod address;
 pub mod event;
 pub mod metrics;
 pub mod output;
+pub mod packet;
 pub mod protocol;
 pub mod sensor;
 pub mod web;

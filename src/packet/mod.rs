@@ -1,0 +1,541 @@
+//! One frame -> addresses, ports, payload.
+//!
+//! Flows in: the octets of a captured frame and its link type. Flows out: a [`Packet`] that borrows its payload.
+//! Link layers: Ethernet with VLAN tags (IEEE 802.1Q, 802.1ad), Linux cooked v1 and v2, raw IP, BSD loopback.
+//! IPv4 (RFC 791) and IPv6 (RFC 8200) with extension headers; fragments are put together; IP in IP, GRE (RFC 2784,
+//! 2890), ERSPAN I to III and VXLAN (RFC 7348) are unwrapped. A bad checksum is counted, never a reason to look
+//! away: senders with checksum offload make captures look so.
+
+pub mod checksum;
+mod fragments;
+
+use crate::address::{Address, Endpoint, Mac, Timestamp, Transport};
+use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice, UdpHeaderSlice};
+use fragments::{Fragment, Fragments, Key};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Tunnels within tunnels that are unwrapped.
+const DEPTH: u8 = 4;
+/// VLAN tags, and IPv6 extension headers, that are passed over.
+const HEADERS: usize = 8;
+
+/// Link types, as libpcap numbers them (LINKTYPE_ values).
+pub mod link {
+    /// BSD loopback, address family in the byte order of the capturing machine.
+    pub const NULL: u32 = 0;
+    /// Ethernet.
+    pub const ETHERNET: u32 = 1;
+    /// Raw IP, as some systems number it.
+    pub const RAW_12: u32 = 12;
+    /// Raw IP, as OpenBSD numbers it.
+    pub const RAW_14: u32 = 14;
+    /// Raw IP.
+    pub const RAW: u32 = 101;
+    /// OpenBSD loopback, address family big-endian.
+    pub const LOOP: u32 = 108;
+    /// Linux cooked capture v1.
+    pub const LINUX_SLL: u32 = 113;
+    /// Raw IPv4.
+    pub const IPV4: u32 = 228;
+    /// Raw IPv6.
+    pub const IPV6: u32 = 229;
+    /// Linux cooked capture v2.
+    pub const LINUX_SLL2: u32 = 276;
+}
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+const PROTOCOL_IPV4: u8 = 4;
+const PROTOCOL_TCP: u8 = 6;
+const PROTOCOL_UDP: u8 = 17;
+const PROTOCOL_IPV6: u8 = 41;
+const PROTOCOL_GRE: u8 = 47;
+const VXLAN_PORT: u16 = 4789;
+
+/// The TCP fields that a stream needs (RFC 9293 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tcp {
+    /// Sequence number of the first octet (of the SYN, where there is one).
+    pub seq: u32,
+    /// Acknowledgment number; meaningful with `ack_flag`.
+    pub ack: u32,
+    /// SYN.
+    pub syn: bool,
+    /// ACK.
+    pub ack_flag: bool,
+    /// FIN.
+    pub fin: bool,
+    /// RST.
+    pub rst: bool,
+    /// PSH.
+    pub psh: bool,
+}
+
+/// A decoded packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// The sender.
+    pub src: Endpoint,
+    /// The receiver.
+    pub dst: Endpoint,
+    /// What carries the payload.
+    pub transport: Transport,
+    /// The sender's MAC address, where the link layer has it.
+    pub src_mac: Option<Mac>,
+    /// The receiver's MAC address, where the link layer has it.
+    pub dst_mac: Option<Mac>,
+    /// The innermost VLAN identifier.
+    pub vlan: Option<u16>,
+    /// The IP identification field; 0 where there is none.
+    pub ip_id: u32,
+    /// TCP's own fields.
+    pub tcp: Option<Tcp>,
+    /// The payload of the transport.
+    pub payload: &'a [u8],
+    /// Octets of the payload that were on the wire but not captured (snaplen).
+    pub cut: u32,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub enum Decoded<'a> {
+    /// A packet.
+    Packet(Packet<'a>),
+    /// A fragment, kept until the rest comes.
+    Fragment,
+    /// Nothing that Wayside reads, and why.
+    Skipped(Skip),
+}
+
+/// Why a frame was skipped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Skip {
+    /// It ends inside a header.
+    Truncated,
+    /// A header contradicts itself.
+    BadHeader,
+    /// A link type that Wayside does not know.
+    LinkType,
+    /// An IEEE 802.3 frame with LLC instead of an EtherType.
+    Llc,
+    /// Tunnels nested too deep.
+    Depth,
+    /// A fragment that cannot belong to any datagram.
+    BadFragment,
+}
+
+impl Skip {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Skip; 6] =
+        [Skip::Truncated, Skip::BadHeader, Skip::LinkType, Skip::Llc, Skip::Depth, Skip::BadFragment];
+
+    /// The word for metrics and summaries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Skip::Truncated => "truncated",
+            Skip::BadHeader => "bad-header",
+            Skip::LinkType => "link-type",
+            Skip::Llc => "llc",
+            Skip::Depth => "tunnel-depth",
+            Skip::BadFragment => "bad-fragment",
+        }
+    }
+}
+
+/// What the decoder counted.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Counters {
+    /// IPv4 headers whose checksum does not fit.
+    pub bad_ip_checksums: u64,
+    /// TCP and UDP checksums that do not fit.
+    pub bad_transport_checksums: u64,
+    /// Fragments seen.
+    pub fragments: u64,
+    /// Frames skipped, by [`Skip`].
+    pub skipped: [u64; Skip::ALL.len()],
+}
+
+/// Decodes frames. Holds the fragments that wait for their rest.
+pub struct Decoder {
+    counters: Counters,
+    fragments: Fragments,
+    assembled: Vec<u8>,
+}
+
+/// What is known of a packet on the way down its layers.
+#[derive(Clone, Copy, Default)]
+struct Layers {
+    src_mac: Option<Mac>,
+    dst_mac: Option<Mac>,
+    vlan: Option<u16>,
+    depth: u8,
+}
+
+/// The parts of a decoder, taken apart so that a packet may borrow the reassembled datagram.
+struct Parts<'a> {
+    counters: &'a mut Counters,
+    fragments: &'a mut Fragments,
+    /// Taken once a datagram has been put together; fragments inside it are not.
+    assembled: Option<&'a mut Vec<u8>>,
+    ts: Timestamp,
+}
+
+type Step<'a> = Result<Option<Packet<'a>>, Skip>;
+
+impl Decoder {
+    /// Keeps at most this many octets of fragments.
+    pub fn new(fragment_limit: usize) -> Self {
+        Decoder {
+            counters: Counters::default(),
+            fragments: Fragments::new(fragment_limit),
+            assembled: Vec::new(),
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Fragmented datagrams put together, given up, and overlapping fragments.
+    pub fn fragment_counts(&self) -> (u64, u64, u64) {
+        (self.fragments.completed, self.fragments.evicted, self.fragments.overlaps)
+    }
+
+    /// Decodes one frame of this link type.
+    pub fn decode<'a>(&'a mut self, link: u32, ts: Timestamp, frame: &'a [u8]) -> Decoded<'a> {
+        let Decoder { counters, fragments, assembled } = self;
+        let mut parts = Parts { counters, fragments, assembled: Some(assembled), ts };
+        match parts.link(link, frame) {
+            Ok(Some(packet)) => Decoded::Packet(packet),
+            Ok(None) => Decoded::Fragment,
+            Err(skip) => {
+                parts.counters.skipped[skip as usize] += 1;
+                Decoded::Skipped(skip)
+            }
+        }
+    }
+}
+
+fn be16(bytes: &[u8], at: usize) -> Result<u16, Skip> {
+    let pair = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()).ok_or(Skip::Truncated)?;
+    Ok(u16::from_be_bytes(*pair))
+}
+
+fn after(bytes: &[u8], at: usize) -> Result<&[u8], Skip> {
+    bytes.get(at..).ok_or(Skip::Truncated)
+}
+
+impl<'a> Parts<'a> {
+    fn link(&mut self, link: u32, frame: &'a [u8]) -> Step<'a> {
+        let layers = Layers::default();
+        match link {
+            link::ETHERNET => self.ethernet(layers, frame),
+            link::LINUX_SLL => {
+                let mac = frame.get(6..12).and_then(|m| m.first_chunk::<6>()).map(|m| Mac(*m));
+                let layers = Layers { src_mac: mac.filter(|_| be16(frame, 4) == Ok(6)), ..layers };
+                self.ether_type(layers, be16(frame, 14)?, after(frame, 16)?)
+            }
+            link::LINUX_SLL2 => {
+                let mac = frame.get(12..18).and_then(|m| m.first_chunk::<6>()).map(|m| Mac(*m));
+                let layers = Layers { src_mac: mac.filter(|_| frame.get(11) == Some(&6)), ..layers };
+                self.ether_type(layers, be16(frame, 0)?, after(frame, 20)?)
+            }
+            link::RAW_12 | link::RAW_14 | link::RAW | link::IPV4 | link::IPV6 => self.raw_ip(layers, frame),
+            link::NULL | link::LOOP => self.raw_ip(layers, after(frame, 4)?),
+            _ => Err(Skip::LinkType),
+        }
+    }
+
+    /// IP without a link layer: the version nibble says which.
+    fn raw_ip(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+        match bytes.first().ok_or(Skip::Truncated)? >> 4 {
+            4 => self.ipv4(layers, bytes),
+            6 => self.ipv6(layers, bytes),
+            _ => Err(Skip::BadHeader),
+        }
+    }
+
+    fn ethernet(&mut self, layers: Layers, frame: &'a [u8]) -> Step<'a> {
+        let (head, rest) = frame.split_first_chunk::<14>().ok_or(Skip::Truncated)?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *head;
+        let layers = Layers {
+            dst_mac: Some(Mac([d0, d1, d2, d3, d4, d5])),
+            src_mac: Some(Mac([s0, s1, s2, s3, s4, s5])),
+            ..layers
+        };
+        self.ether_type(layers, u16::from_be_bytes([t0, t1]), rest)
+    }
+
+    fn ether_type(&mut self, mut layers: Layers, ether_type: u16, bytes: &'a [u8]) -> Step<'a> {
+        let (mut ether_type, mut bytes) = (ether_type, bytes);
+        for _ in 0..HEADERS {
+            match ether_type {
+                ETHERTYPE_IPV4 => return self.ipv4(layers, bytes),
+                ETHERTYPE_IPV6 => return self.ipv6(layers, bytes),
+                0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
+                    layers.vlan = Some(be16(bytes, 0)? & 0x0fff);
+                    ether_type = be16(bytes, 2)?;
+                    bytes = after(bytes, 4)?;
+                }
+                // MPLS: labels until the bottom of the stack, then IP by its version.
+                0x8847 | 0x8848 => {
+                    let bottom = bytes.get(2).ok_or(Skip::Truncated)? & 1 == 1;
+                    bytes = after(bytes, 4)?;
+                    if bottom {
+                        return self.raw_ip(layers, bytes);
+                    }
+                }
+                // PPPoE session: six octets of header, two of PPP protocol.
+                0x8864 => {
+                    ether_type = match be16(bytes, 6)? {
+                        0x0021 => ETHERTYPE_IPV4,
+                        0x0057 => ETHERTYPE_IPV6,
+                        _ => return Err(Skip::LinkType),
+                    };
+                    bytes = after(bytes, 8)?;
+                }
+                0..=0x05ff => return Err(Skip::Llc),
+                other => {
+                    let end = |mac: Option<Mac>| Endpoint {
+                        address: Address::Mac(mac.unwrap_or_default()),
+                        port: 0,
+                    };
+                    return Ok(Some(Packet {
+                        src: end(layers.src_mac),
+                        dst: end(layers.dst_mac),
+                        transport: Transport::Ethernet(other),
+                        src_mac: layers.src_mac,
+                        dst_mac: layers.dst_mac,
+                        vlan: layers.vlan,
+                        ip_id: 0,
+                        tcp: None,
+                        payload: bytes,
+                        cut: 0,
+                    }));
+                }
+            }
+        }
+        Err(Skip::Depth)
+    }
+
+    fn ipv4(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+        let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| match bytes.len() {
+            0..20 => Skip::Truncated,
+            _ => Skip::BadHeader,
+        })?;
+        let length = header.slice().len();
+        if !checksum::is_good(checksum::sum(0, header.slice())) {
+            self.counters.bad_ip_checksums += 1;
+        }
+        // A total length of 0 comes from segmentation offload: the packet fills the frame.
+        let total = match usize::from(header.total_len()) {
+            0 => bytes.len(),
+            total if total < length => return Err(Skip::BadHeader),
+            total => total,
+        };
+        let payload = bytes.get(length..total.min(bytes.len())).unwrap_or_default();
+        let cut = total.saturating_sub(bytes.len().max(length));
+        let (src, dst) = (Address::V4(header.source().into()), Address::V4(header.destination().into()));
+        let protocol = header.protocol().0;
+        let id = u32::from(header.identification());
+        let (offset, more) = (usize::from(header.fragments_offset().value()) * 8, header.more_fragments());
+        let ends = Ends { src, dst, id };
+        if offset > 0 || more {
+            return self.fragment(layers, ends, protocol, Fragment { offset, more, bytes: payload }, cut);
+        }
+        self.transport(layers, ends, protocol, payload, cut)
+    }
+
+    fn ipv6(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+        let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| match bytes.len() {
+            0..40 => Skip::Truncated,
+            _ => Skip::BadHeader,
+        })?;
+        let claimed = usize::from(header.payload_length());
+        let all = after(bytes, 40)?;
+        // A payload length of 0 comes from jumbograms and offload: the packet fills the frame.
+        let length = if claimed == 0 { all.len() } else { claimed };
+        let cut = length.saturating_sub(all.len());
+        let mut rest = all.get(..length.min(all.len())).unwrap_or_default();
+        let src = Address::V6(Ipv6Addr::from(header.source()));
+        let dst = Address::V6(Ipv6Addr::from(header.destination()));
+        let mut next = header.next_header().0;
+        for _ in 0..HEADERS {
+            let size = match next {
+                // Hop-by-hop, routing, destination options, mobility, HIP, shim6: 8-octet units after the first.
+                0 | 43 | 60 | 135 | 139 | 140 => 8 + usize::from(*rest.get(1).ok_or(Skip::Truncated)?) * 8,
+                // Authentication header: 4-octet units, less two.
+                51 => 8 + usize::from(*rest.get(1).ok_or(Skip::Truncated)?) * 4,
+                44 => {
+                    let (head, bytes) = rest.split_first_chunk::<8>().ok_or(Skip::Truncated)?;
+                    let [inner, _, o0, o1, i0, i1, i2, i3] = *head;
+                    let place = u16::from_be_bytes([o0, o1]);
+                    let (offset, more) = (usize::from(place & 0xfff8), place & 1 == 1);
+                    let id = u32::from_be_bytes([i0, i1, i2, i3]);
+                    let ends = Ends { src, dst, id };
+                    if offset > 0 || more {
+                        return self.fragment(layers, ends, inner, Fragment { offset, more, bytes }, cut);
+                    }
+                    8
+                }
+                _ => return self.transport(layers, Ends { src, dst, id: 0 }, next, rest, cut),
+            };
+            next = *rest.first().ok_or(Skip::Truncated)?;
+            rest = after(rest, size)?;
+        }
+        Err(Skip::Depth)
+    }
+
+    fn fragment(
+        &mut self,
+        layers: Layers,
+        ends: Ends,
+        protocol: u8,
+        fragment: Fragment<'a>,
+        cut: usize,
+    ) -> Step<'a> {
+        self.counters.fragments += 1;
+        if cut > 0 || fragment.bytes.is_empty() || fragment.more && !fragment.bytes.len().is_multiple_of(8) {
+            return Err(Skip::BadFragment);
+        }
+        let Some(assembled) = self.assembled.take() else {
+            return Err(Skip::Depth);
+        };
+        let key = Key { src: ends.src, dst: ends.dst, protocol, id: ends.id };
+        let Some(whole) = self.fragments.add(key, self.ts, fragment) else {
+            return Ok(None);
+        };
+        *assembled = whole;
+        self.transport(layers, ends, protocol, assembled, 0)
+    }
+
+    fn transport(
+        &mut self,
+        layers: Layers,
+        ends: Ends,
+        protocol: u8,
+        bytes: &'a [u8],
+        cut: usize,
+    ) -> Step<'a> {
+        let mut packet = Packet {
+            src: Endpoint { address: ends.src, port: 0 },
+            dst: Endpoint { address: ends.dst, port: 0 },
+            transport: Transport::Ip(protocol),
+            src_mac: layers.src_mac,
+            dst_mac: layers.dst_mac,
+            vlan: layers.vlan,
+            ip_id: ends.id,
+            tcp: None,
+            payload: bytes,
+            cut: u32::try_from(cut).unwrap_or(u32::MAX),
+        };
+        match protocol {
+            PROTOCOL_TCP => {
+                let header = TcpHeaderSlice::from_slice(bytes).map_err(|_| match bytes.len() {
+                    0..20 => Skip::Truncated,
+                    _ => Skip::BadHeader,
+                })?;
+                if cut == 0 && !checksum::is_good(ends.pseudo(protocol, bytes)) {
+                    self.counters.bad_transport_checksums += 1;
+                }
+                packet.transport = Transport::Tcp;
+                packet.src.port = header.source_port();
+                packet.dst.port = header.destination_port();
+                packet.tcp = Some(Tcp {
+                    seq: header.sequence_number(),
+                    ack: header.acknowledgment_number(),
+                    syn: header.syn(),
+                    ack_flag: header.ack(),
+                    fin: header.fin(),
+                    rst: header.rst(),
+                    psh: header.psh(),
+                });
+                packet.payload = after(bytes, header.slice().len())?;
+            }
+            PROTOCOL_UDP => {
+                let header = UdpHeaderSlice::from_slice(bytes).map_err(|_| Skip::Truncated)?;
+                let length = match usize::from(header.length()) {
+                    0 => bytes.len(),
+                    length if length < 8 => return Err(Skip::BadHeader),
+                    length => length.min(bytes.len()),
+                };
+                let datagram = bytes.get(..length).unwrap_or_default();
+                let unchecked = header.checksum() == 0 || cut > 0;
+                if !unchecked && !checksum::is_good(ends.pseudo(protocol, datagram)) {
+                    self.counters.bad_transport_checksums += 1;
+                }
+                packet.transport = Transport::Udp;
+                packet.src.port = header.source_port();
+                packet.dst.port = header.destination_port();
+                packet.payload = after(datagram, 8)?;
+                if packet.dst.port == VXLAN_PORT && packet.payload.first().is_some_and(|flags| flags & 8 != 0)
+                {
+                    return self
+                        .inside(layers, |parts, layers| parts.ethernet(layers, after(packet.payload, 8)?));
+                }
+            }
+            PROTOCOL_IPV4 => return self.inside(layers, |parts, layers| parts.ipv4(layers, bytes)),
+            PROTOCOL_IPV6 => return self.inside(layers, |parts, layers| parts.ipv6(layers, bytes)),
+            PROTOCOL_GRE => return self.inside(layers, |parts, layers| parts.gre(layers, bytes)),
+            _ => {}
+        }
+        Ok(Some(packet))
+    }
+
+    /// One tunnel further in.
+    fn inside(&mut self, layers: Layers, decode: impl FnOnce(&mut Self, Layers) -> Step<'a>) -> Step<'a> {
+        if layers.depth >= DEPTH {
+            return Err(Skip::Depth);
+        }
+        decode(self, Layers { depth: layers.depth + 1, vlan: None, ..layers })
+    }
+
+    /// RFC 2784 and 2890; ERSPAN as Cisco and draft-foschiano-erspan describe it.
+    fn gre(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+        let (flags, inner) = (be16(bytes, 0)?, be16(bytes, 2)?);
+        if flags & 0x4007 != 0 {
+            return Err(Skip::BadHeader);
+        }
+        let options = [0x8000u16, 0x2000, 0x1000].iter().filter(|bit| flags & **bit != 0).count();
+        let payload = after(bytes, 4 + 4 * options)?;
+        match inner {
+            0x6558 => self.ethernet(layers, payload),
+            // Type I has no header of its own and no sequence number; type II has both.
+            0x88be if flags & 0x1000 == 0 => self.ethernet(layers, payload),
+            0x88be => self.ethernet(layers, after(payload, 8)?),
+            0x22eb => {
+                let optional = payload.get(11).ok_or(Skip::Truncated)? & 1 == 1;
+                self.ethernet(layers, after(payload, if optional { 20 } else { 12 })?)
+            }
+            other => self.ether_type(layers, other, payload),
+        }
+    }
+}
+
+/// Both addresses and the identification of an IP packet.
+#[derive(Clone, Copy)]
+struct Ends {
+    src: Address,
+    dst: Address,
+    id: u32,
+}
+
+impl Ends {
+    /// The checksum over the pseudo header and these octets (RFC 9293 section 3.1, RFC 8200 section 8.1).
+    fn pseudo(&self, protocol: u8, bytes: &[u8]) -> u64 {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let mut sum = checksum::sum(0, &[0, protocol]) + checksum::sum(0, &length);
+        for address in [self.src, self.dst] {
+            sum += match address {
+                Address::V4(a) => checksum::sum(0, &Ipv4Addr::octets(&a)),
+                Address::V6(a) => checksum::sum(0, &Ipv6Addr::octets(&a)),
+                Address::Mac(_) => 0,
+            };
+        }
+        checksum::sum(sum, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;
