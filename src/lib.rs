@@ -8,4 +8,5 @@ pub mod output;
 pub mod packet;
 pub mod protocol;
 pub mod sensor;
+pub mod stream;
 pub mod web;

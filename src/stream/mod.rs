@@ -1,0 +1,451 @@
+//! Conversations: the flow table, TCP streams in order, datagrams without the copies of a mirror port.
+//!
+//! Flows in: decoded packets. Flows out: [`Delivery`]s of one conversation, in order. Connections are picked up in
+//! the middle; both directions are followed independently, so that a tap that sees one side only still works.
+//! Memory is bounded: the conversation that has been quiet longest goes first, and is counted.
+
+mod half;
+
+use crate::address::{Address, Endpoint, Mac, Side, Timestamp, Transport};
+use crate::packet::{Packet, Tcp};
+use foldhash::fast::RandomState;
+use half::{Half, HalfCounters, Piece, Segment};
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hasher};
+
+/// How soon after a datagram the same one again is taken for the mirror port's copy, in nanoseconds.
+const MIRROR: u64 = 5_000_000;
+/// How long a closed connection is remembered, so that its last packets do not open a new one, in nanoseconds.
+const LINGER: u64 = 60_000_000_000;
+/// A conversation moves to the young end of the list at most this often, in nanoseconds.
+const TOUCH: u64 = 1_000_000_000;
+
+/// Bounds of the flow table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Conversations followed at once.
+    pub flows: usize,
+    /// Octets of early segments kept for one direction of one connection.
+    pub stream: usize,
+    /// Octets of early segments kept over all connections.
+    pub streams: usize,
+    /// Nanoseconds without a packet after which a conversation is forgotten.
+    pub idle: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { flows: 200_000, stream: 256 << 10, streams: 64 << 20, idle: 7_200_000_000_000 }
+    }
+}
+
+/// What a conversation delivers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery<'a> {
+    /// The next octets of a TCP stream.
+    Data(&'a [u8]),
+    /// Octets of a TCP stream that were never captured; 0 where nobody knows how many.
+    Gap(u64),
+    /// A datagram.
+    Datagram(&'a [u8]),
+    /// The conversation is over or forgotten; nothing follows.
+    Closed,
+}
+
+/// One conversation between two ends.
+pub struct Conversation<T> {
+    /// The two ends; A sent the first packet seen.
+    pub ends: [Endpoint; 2],
+    /// What carries it.
+    pub transport: Transport,
+    /// The MAC addresses of the two ends in the first packet.
+    pub macs: [Option<Mac>; 2],
+    /// The innermost VLAN of the first packet.
+    pub vlan: Option<u16>,
+    /// Who opened the connection, where its handshake was seen.
+    pub client: Option<Side>,
+    /// When its last packet came.
+    pub last_seen: Timestamp,
+    /// The user's state.
+    pub state: T,
+}
+
+/// What the table counted.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Counters {
+    /// Conversations opened.
+    pub opened: u64,
+    /// Conversations forgotten because the table was full.
+    pub evicted: u64,
+    /// Datagrams that were a mirror port's copy.
+    pub copies: u64,
+    /// Segments that held nothing new: retransmissions and copies.
+    pub retransmitted: u64,
+    /// Segments that came too early.
+    pub out_of_order: u64,
+    /// Segments far outside the window.
+    pub stray: u64,
+    /// Holes in streams.
+    pub gaps: u64,
+    /// Octets never captured.
+    pub lost: u64,
+    /// Holes given up because a buffer was full.
+    pub buffer_full: u64,
+}
+
+enum Kind {
+    Tcp { halves: [Half; 2], fins: u8 },
+    Datagrams { recent: [(u64, Timestamp); 2] },
+}
+
+struct Entry<T> {
+    conversation: Conversation<T>,
+    kind: Kind,
+    hash: u64,
+    touched: Timestamp,
+    closed: bool,
+    older: u32,
+    younger: u32,
+}
+
+/// Nothing, in a list of places.
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy)]
+struct List {
+    oldest: u32,
+    youngest: u32,
+}
+
+/// All conversations.
+pub struct FlowTable<T> {
+    limits: Limits,
+    hasher: RandomState,
+    index: HashTable<u32>,
+    entries: Vec<Option<Entry<T>>>,
+    free: Vec<u32>,
+    /// Open and closed conversations, by when they were last touched.
+    lists: [List; 2],
+    counters: Counters,
+    halves: HalfCounters,
+}
+
+impl<T: Default> FlowTable<T> {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Self {
+        let empty = List { oldest: NONE, youngest: NONE };
+        FlowTable {
+            limits,
+            hasher: RandomState::default(),
+            index: HashTable::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            lists: [empty; 2],
+            counters: Counters::default(),
+            halves: HalfCounters::default(),
+        }
+    }
+
+    /// Conversations followed at present.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        let h = &self.halves;
+        Counters {
+            retransmitted: h.retransmitted,
+            out_of_order: h.out_of_order,
+            stray: h.stray,
+            gaps: h.gaps,
+            lost: h.lost,
+            buffer_full: h.buffer_full,
+            ..self.counters
+        }
+    }
+
+    /// Takes one packet; `on` gets what it brings.
+    pub fn packet(
+        &mut self,
+        ts: Timestamp,
+        packet: &Packet<'_>,
+        on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
+    ) {
+        let hash = self.hash(packet);
+        let mut place = self.place(hash, packet);
+        if let (Some(at), Some(tcp)) = (place, &packet.tcp)
+            && tcp.syn
+            && self.is_new_connection(at, packet, tcp)
+        {
+            self.remove(at, on);
+            place = None;
+        }
+        let at = match place {
+            Some(at) => at,
+            None => self.open(hash, ts, packet, on),
+        };
+        self.touch(at, ts);
+        let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
+        let side = if entry.conversation.ends[0] == packet.src { Side::A } else { Side::B };
+        entry.conversation.last_seen = ts;
+        let limit = if self.halves.buffered > self.limits.streams { 0 } else { self.limits.stream };
+        match (&mut entry.kind, &packet.tcp) {
+            (Kind::Tcp { halves, fins }, Some(tcp)) => {
+                let mut table = TcpTurn { halves, fins, counters: &mut self.halves, limit };
+                let closing = table.turn(&mut entry.conversation, side, ts, packet, tcp, on);
+                if closing && !entry.closed {
+                    self.unlink(at);
+                    if let Some(Some(entry)) = self.entries.get_mut(at as usize) {
+                        entry.closed = true;
+                    }
+                    self.link(at);
+                }
+            }
+            (Kind::Datagrams { recent }, _) => {
+                let mut hasher = self.hasher.build_hasher();
+                hasher.write_u32(packet.ip_id ^ (side.index() as u32) << 31);
+                hasher.write(packet.payload);
+                let mark = hasher.finish();
+                if recent.iter().any(|(old, seen)| *old == mark && ts.since(*seen) < MIRROR && ts >= *seen) {
+                    self.counters.copies += 1;
+                    return;
+                }
+                *recent = [(mark, ts), recent[0]];
+                on(&mut entry.conversation, side, Delivery::Datagram(packet.payload));
+            }
+            (Kind::Tcp { .. }, None) => {}
+        }
+    }
+
+    /// Forgets conversations that have been quiet too long. Costs nothing where there is none.
+    pub fn expire(&mut self, now: Timestamp, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
+        for (list, time) in [(0, self.limits.idle), (1, LINGER.min(self.limits.idle))] {
+            while let Some(Some(entry)) = self.entries.get(self.lists[list].oldest as usize) {
+                if now.since(entry.conversation.last_seen) <= time {
+                    break;
+                }
+                self.remove(self.lists[list].oldest, on);
+            }
+        }
+    }
+
+    /// Ends every conversation, the oldest first.
+    pub fn finish(&mut self, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
+        for place in 0..self.entries.len() {
+            if self.entries[place].is_some() {
+                self.remove(place as u32, on);
+            }
+        }
+    }
+
+    fn hash(&self, packet: &Packet<'_>) -> u64 {
+        let (low, high) =
+            if packet.src <= packet.dst { (&packet.src, &packet.dst) } else { (&packet.dst, &packet.src) };
+        let mut hasher = self.hasher.build_hasher();
+        for end in [low, high] {
+            match end.address {
+                Address::V4(a) => hasher.write_u64(u64::from(a.to_bits()) << 16 | u64::from(end.port)),
+                Address::V6(a) => {
+                    hasher.write_u128(a.to_bits());
+                    hasher.write_u16(end.port);
+                }
+                Address::Mac(Mac([a, b, c, d, e, f])) => {
+                    hasher.write_u64(u64::from_be_bytes([0, 1, a, b, c, d, e, f]));
+                }
+            }
+        }
+        hasher.finish()
+    }
+
+    fn place(&self, hash: u64, packet: &Packet<'_>) -> Option<u32> {
+        let same = |place: &u32| {
+            self.entries.get(*place as usize).and_then(Option::as_ref).is_some_and(|entry| {
+                let [a, b] = &entry.conversation.ends;
+                entry.hash == hash
+                    && entry.conversation.transport == packet.transport
+                    && (*a == packet.src && *b == packet.dst || *a == packet.dst && *b == packet.src)
+            })
+        };
+        self.index.find(hash, same).copied()
+    }
+
+    /// Whether a SYN starts another connection between the same two ports.
+    fn is_new_connection(&self, at: u32, packet: &Packet<'_>, tcp: &Tcp) -> bool {
+        let Some(Some(entry)) = self.entries.get(at as usize) else { return false };
+        let Kind::Tcp { halves, .. } = &entry.kind else { return false };
+        let half = if entry.conversation.ends[0] == packet.src { &halves[0] } else { &halves[1] };
+        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.closed)
+    }
+
+    fn open(
+        &mut self,
+        hash: u64,
+        ts: Timestamp,
+        packet: &Packet<'_>,
+        on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
+    ) -> u32 {
+        self.counters.opened += 1;
+        if self.index.len() >= self.limits.flows {
+            let closed = self.lists[1].oldest;
+            let oldest = if closed == NONE { self.lists[0].oldest } else { closed };
+            self.counters.evicted += 1;
+            self.remove(oldest, on);
+        }
+        let kind = match packet.tcp {
+            Some(_) => Kind::Tcp { halves: Default::default(), fins: 0 },
+            None => Kind::Datagrams { recent: Default::default() },
+        };
+        let conversation = Conversation {
+            ends: [packet.src, packet.dst],
+            transport: packet.transport,
+            macs: [packet.src_mac, packet.dst_mac],
+            vlan: packet.vlan,
+            client: None,
+            last_seen: ts,
+            state: T::default(),
+        };
+        let entry =
+            Entry { conversation, kind, hash, touched: ts, closed: false, older: NONE, younger: NONE };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.entries[at as usize] = Some(entry);
+                at
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.entries.len() as u32 - 1
+            }
+        };
+        let entries = &self.entries;
+        self.index.insert_unique(hash, at, |place| {
+            entries.get(*place as usize).and_then(Option::as_ref).map_or(0, |entry| entry.hash)
+        });
+        self.link(at);
+        at
+    }
+
+    /// Ends a conversation: what its streams still hold, then that it is closed.
+    fn remove(&mut self, at: u32, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
+        self.unlink(at);
+        let Some(mut entry) = self.entries.get_mut(at as usize).and_then(Option::take) else { return };
+        self.free.push(at);
+        if let Ok(found) = self.index.find_entry(entry.hash, |place| *place == at) {
+            found.remove();
+        }
+        if let Kind::Tcp { halves, .. } = &mut entry.kind {
+            for (half, side) in halves.iter_mut().zip([Side::A, Side::B]) {
+                half.finish(&mut self.halves, &mut |piece| {
+                    on(&mut entry.conversation, side, piece.into());
+                });
+            }
+        }
+        on(&mut entry.conversation, Side::A, Delivery::Closed);
+    }
+
+    fn touch(&mut self, at: u32, ts: Timestamp) {
+        let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
+        if ts.since(entry.touched) < TOUCH {
+            return;
+        }
+        entry.touched = ts;
+        self.unlink(at);
+        self.link(at);
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Some(Some(entry)) = self.entries.get(at as usize) else { return };
+        let (older, younger, list) = (entry.older, entry.younger, usize::from(entry.closed));
+        match self.entries.get_mut(older as usize) {
+            Some(Some(neighbour)) => neighbour.younger = younger,
+            _ => self.lists[list].oldest = younger,
+        }
+        match self.entries.get_mut(younger as usize) {
+            Some(Some(neighbour)) => neighbour.older = older,
+            _ => self.lists[list].youngest = older,
+        }
+    }
+
+    /// Puts a conversation at the young end of its list.
+    fn link(&mut self, at: u32) {
+        let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
+        let list = usize::from(entry.closed);
+        let youngest = std::mem::replace(&mut self.lists[list].youngest, at);
+        (entry.older, entry.younger) = (youngest, NONE);
+        match self.entries.get_mut(youngest as usize) {
+            Some(Some(neighbour)) => neighbour.younger = at,
+            _ => self.lists[list].oldest = at,
+        }
+    }
+}
+
+impl<'a> From<Piece<'a>> for Delivery<'a> {
+    fn from(piece: Piece<'a>) -> Self {
+        match piece {
+            Piece::Data(bytes) => Delivery::Data(bytes),
+            Piece::Gap(lost) => Delivery::Gap(lost),
+        }
+    }
+}
+
+/// One packet of a TCP connection at work.
+struct TcpTurn<'t> {
+    halves: &'t mut [Half; 2],
+    fins: &'t mut u8,
+    counters: &'t mut HalfCounters,
+    limit: usize,
+}
+
+impl TcpTurn<'_> {
+    /// Takes the packet; true when the connection is closing.
+    fn turn<T>(
+        &mut self,
+        conversation: &mut Conversation<T>,
+        side: Side,
+        ts: Timestamp,
+        packet: &Packet<'_>,
+        tcp: &Tcp,
+        on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
+    ) -> bool {
+        let [a, b] = &mut *self.halves;
+        let (half, other) = match side {
+            Side::A => (a, b),
+            Side::B => (b, a),
+        };
+        let mut seq = tcp.seq;
+        if tcp.syn {
+            half.syn(tcp.seq);
+            seq = seq.wrapping_add(1);
+            conversation.client.get_or_insert(if tcp.ack_flag { side.other() } else { side });
+        }
+        if !packet.payload.is_empty() || packet.cut > 0 {
+            let segment = Segment { seq, bytes: packet.payload, cut: packet.cut, pushed: tcp.psh };
+            half.segment(segment, ts.nanos, self.limit, self.counters, &mut |piece| {
+                on(conversation, side, piece.into());
+            });
+        }
+        if half.buffered() > 0 {
+            half.check(ts.nanos, self.counters, &mut |piece| on(conversation, side, piece.into()));
+        }
+        if tcp.ack_flag {
+            other.acknowledged(tcp.ack);
+            if other.buffered() > 0 {
+                other.check(ts.nanos, self.counters, &mut |piece| {
+                    on(conversation, side.other(), piece.into());
+                });
+            }
+        }
+        if tcp.fin {
+            *self.fins |= 1 << side.index();
+        }
+        tcp.rst || *self.fins == 3
+    }
+}
+
+#[cfg(test)]
+mod tests;
