@@ -1,1 +1,5 @@
-fn main() {}
+//! The `wayside` command: parses arguments, starts logging, calls a command.
+
+fn main() -> std::process::ExitCode {
+    wayside::cli::main()
+}

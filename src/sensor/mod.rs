@@ -1,2 +1,11 @@
-//! Wires a pipeline together.
+//! Wires a pipeline together: threads, queues, back-pressure, shutdown, reload.
+//!
+//! A replay drives one [`pipeline::Pipeline`] itself. A live sensor ([`live`]) has a thread for each interface, one
+//! that decodes and judges, one that hands out alerts, and a small runtime that serves metrics. Between them are
+//! bounded queues.
+
 pub mod config;
+pub mod live;
+pub mod pipeline;
+mod reload;
+mod talk;

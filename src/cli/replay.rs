@@ -1,0 +1,233 @@
+//! `wayside replay`: captures through the same pipeline as a live interface.
+
+use super::terminal::{self, Alerts};
+use super::{FAIL_ON, Failure, Outcome};
+use crate::alert::{Alert, Desk, Grouping, Severity};
+use crate::capture::Files;
+use crate::output::events::{EventLog, Form};
+use crate::policy::RuleSet;
+use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::stream::Limits;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Arguments of `wayside replay`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Captures (pcap or pcapng, plain, .gz or .zst), folders of them, or - for standard input. Several are read in
+    /// time order.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    files: Vec<PathBuf>,
+
+    /// Rule file or folder of rule files; may be given several times. Without rules nothing is judged.
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<PathBuf>,
+
+    /// Write every message to FILE, one JSON object a line; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+
+    /// Write events as readable lines instead of JSON, to standard output where --events names no file.
+    #[arg(long)]
+    pretty: bool,
+
+    /// Write alerts to FILE, one JSON object a line; - is standard output. Without it they are shown readably.
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+
+    /// Put alerts of the same rule, pair and verb together (window), or give each message a line of its own (none).
+    #[arg(long, value_enum, default_value = "window")]
+    group: Group,
+
+    /// Exit with 3 where an alert is of this severity or above.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    fail_on: Option<Severity>,
+
+    /// As fast as possible (max), or N times as fast as it happened.
+    #[arg(long, value_name = "max|N", default_value = "max", value_parser = speed)]
+    speed: Speed,
+
+    /// The sensor's name in alerts.
+    #[arg(long, value_name = "NAME", default_value = "replay")]
+    sensor: String,
+
+    /// No progress bar and no summary.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Group {
+    /// One alert with a count.
+    Window,
+    /// One alert per message.
+    None,
+}
+
+/// How fast a capture is replayed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Speed {
+    Max,
+    Times(f64),
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    match text.parse::<f64>() {
+        Ok(times) if times > 0.0 && times.is_finite() => Ok(Speed::Times(times)),
+        _ => Err("a number above 0 (1 is real time), or max".into()),
+    }
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| "one of low, medium, high, critical".into())
+}
+
+/// Replays captures.
+///
+/// # Errors
+/// One sentence: a file that cannot be read, rules that are wrong.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let rules = load_rules(&arguments.rules)?;
+    let worst = Arc::new(AtomicUsize::new(0));
+    let to_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let events = events(arguments)?;
+    let events_on_stdout = arguments.pretty && arguments.events.is_none() || to_stdout(&arguments.events);
+    let alerts = alerts(arguments, events_on_stdout)?;
+    let mut files = Files::open(&arguments.files).map_err(Failure::failed)?;
+    let grouping = match arguments.group {
+        Group::Window => Grouping::Final,
+        Group::None => Grouping::None,
+    };
+    let mut pipeline = Pipeline::new(Parts {
+        flows: Limits::default(),
+        fragments: 16 << 20,
+        tally: pipeline::tally(None),
+        rules,
+        desk: Desk::new(grouping, arguments.sensor.clone()),
+        emit: emit(alerts.clone(), worst.clone()),
+        events,
+    });
+    let show = !arguments.quiet;
+    let began = Instant::now();
+    play(&mut files, &mut pipeline, arguments, show)?;
+    pipeline.finish().map_err(|error| Failure::failed(format!("cannot write the events: {error}")))?;
+    alerts.finish().map_err(|error| Failure::failed(format!("cannot write the alerts: {error}")))?;
+    for notice in files.notices() {
+        eprintln!("wayside: {notice}");
+    }
+    if show {
+        terminal::summary(&mut pipeline, files.names().len(), began.elapsed());
+    }
+    let reached = worst.load(Ordering::Relaxed);
+    let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());
+    Ok(if fails { ExitCode::from(FAIL_ON) } else { ExitCode::SUCCESS })
+}
+
+/// Loads rules and shows what is odd about them; `None` where no path is given.
+///
+/// # Errors
+/// Where a rule file has an error: all of them are shown.
+pub fn load_rules(paths: &[PathBuf]) -> Result<Option<Arc<RuleSet>>, Failure> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    match crate::policy::load(paths, &crate::protocol::vocabularies()) {
+        Ok(loaded) => {
+            super::rules::show(&loaded.warnings);
+            Ok(Some(Arc::new(loaded.rules)))
+        }
+        Err(problems) => {
+            super::rules::show(&problems);
+            let errors = problems.iter().filter(|problem| problem.is_error()).count();
+            let s = if errors == 1 { "" } else { "s" };
+            Err(Failure::usage(format!("{errors} error{s} in the rules; nothing was started")))
+        }
+    }
+}
+
+/// Hands alerts on and remembers the worst: 1 + its place, 0 for none.
+fn emit(alerts: Alerts, worst: Arc<AtomicUsize>) -> Box<dyn FnMut(Alert) + Send> {
+    Box::new(move |alert: Alert| {
+        worst.fetch_max(alert.severity.index() + 1, Ordering::Relaxed);
+        alerts.alert(&alert);
+    })
+}
+
+/// Opens a file to write to; `-` is standard output.
+///
+/// # Errors
+/// One sentence where it cannot be made.
+pub fn create(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    match File::create(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(Failure::failed(format!("cannot write {}: {error}", path.display()))),
+    }
+}
+
+fn events(arguments: &Arguments) -> Result<Option<EventLog>, Failure> {
+    let form = if arguments.pretty { Form::Line } else { Form::Json };
+    let path = match &arguments.events {
+        Some(path) => path.as_path(),
+        None if arguments.pretty => Path::new("-"),
+        None => return Ok(None),
+    };
+    Ok(Some(EventLog::new(create(path)?, form)))
+}
+
+fn alerts(arguments: &Arguments, stdout_taken: bool) -> Result<Alerts, Failure> {
+    match &arguments.alerts {
+        Some(path) => Ok(Alerts::json(create(path)?)),
+        None if stdout_taken => Ok(Alerts::readable(Box::new(std::io::stderr()), std::io::stderr().is_terminal())),
+        None => Ok(Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal())),
+    }
+}
+
+/// Reads all frames.
+fn play(files: &mut Files, pipeline: &mut Pipeline, arguments: &Arguments, show: bool) -> Result<(), Failure> {
+    let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
+    let bar = terminal::progress(files.progress().1, show);
+    let mut clock: Option<(Instant, i64)> = None;
+    let (mut source, mut count) = (usize::MAX, 0u64);
+    while let Some(frame) = files.next().map_err(Failure::failed)? {
+        if frame.source != source {
+            source = frame.source;
+            if names.len() > 1 {
+                pipeline.set_file(names.get(source).cloned());
+            }
+        }
+        if let Speed::Times(times) = arguments.speed {
+            let (began, first) = clock.get_or_insert((Instant::now(), frame.ts.nanos));
+            let due = (frame.ts.nanos.saturating_sub(*first)).max(0) as f64 / 1e9 / times;
+            let wait = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX).saturating_sub(began.elapsed());
+            if wait > Duration::from_millis(1) {
+                pipeline.flush_events();
+                std::thread::sleep(wait);
+            }
+        }
+        pipeline.frame(&frame);
+        count += 1;
+        if count.is_multiple_of(65_536) {
+            if pipeline.is_unheard() {
+                break;
+            }
+            if let Some(bar) = &bar {
+                bar.set_position(files.progress().0);
+            }
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! `wayside run`: the live sensor.
+
+use super::terminal::Alerts;
+use super::{Failure, Outcome, replay};
+use crate::alert::Alert;
+use crate::capture::Interface;
+use crate::output::events::{EventLog, Form};
+use crate::sensor::config::{Config, ConfigError};
+use crate::sensor::live::{Sensor, Setup, Stop};
+use crate::stream;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `wayside run`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "wayside.toml")]
+    config: PathBuf,
+}
+
+/// Watches until a signal ends it.
+///
+/// # Errors
+/// One sentence: a configuration or rules that are wrong, an interface that cannot be had.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let config = Config::load(&arguments.config).map_err(|error| match error {
+        ConfigError::Unreadable { .. } | ConfigError::Wrong { .. } => Failure::usage(error),
+    })?;
+    let stop = stop_on_signals()?;
+    let events = match &config.events.file {
+        Some(path) => Some(EventLog::new(append(path)?, Form::Json)),
+        None => None,
+    };
+    let name = config.sensor.name.clone().unwrap_or_else(host_name);
+    let setup = Setup {
+        interfaces: config.interface.iter().map(interface).collect(),
+        rules: replay::load_rules(&config.rules.paths)?,
+        rule_paths: config.rules.paths.clone(),
+        name,
+        flows: stream::Limits {
+            flows: config.limits.flows,
+            streams: config.limits.streams_mib << 20,
+            idle: u64::from(config.limits.idle) * 1_000_000_000,
+            ..stream::Limits::default()
+        },
+        fragments: config.limits.fragments_mib << 20,
+        alert_groups: config.limits.alert_groups,
+        alert_window: config.alerts.window.unwrap_or(60),
+        listen: config.web.listen,
+        outputs: outputs(config.alerts.file.as_deref())?,
+        events,
+    };
+    let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
+    let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();
+    let sensor = Sensor::open(setup).map_err(Failure::failed)?;
+    let rules = match ruled {
+        Some(count) => format!("{count} rules in force"),
+        None => "no rules: nothing is judged".into(),
+    };
+    eprintln!(
+        "wayside: watching {}; {rules}; metrics on http://{}/metrics",
+        names.join(", "),
+        config.web.listen
+    );
+    let pipeline = sensor.watch(&stop).map_err(Failure::failed)?;
+    let (packets, ..) = pipeline.totals();
+    eprintln!("wayside: stopped after {} packets", super::terminal::grouped(packets));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn interface(table: &crate::sensor::config::InterfaceTable) -> Interface {
+    Interface {
+        name: table.name.clone(),
+        filter: table.filter.clone(),
+        snaplen: table.snaplen,
+        buffer: table.buffer_mib.saturating_mul(1 << 20),
+        promiscuous: table.promiscuous,
+    }
+}
+
+/// SIGINT and SIGTERM end the sensor in order; a second one ends it at once.
+///
+/// # Errors
+/// Where the signals cannot be had.
+pub fn stop_on_signals() -> Result<Stop, Failure> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.flag())
+            .and_then(|_| signal_hook::flag::register(signal, stop.flag()))
+            .map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
+    }
+    Ok(stop)
+}
+
+type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
+
+/// The terminal, and the file where one is configured.
+fn outputs(file: Option<&Path>) -> Result<Vec<Output>, Failure> {
+    let mut outputs: Vec<Output> = Vec::new();
+    if file != Some(Path::new("-")) {
+        outputs.push(terminal());
+    }
+    if let Some(path) = file {
+        let mut out = append(path)?;
+        let write = move |alert: &Alert| {
+            out.write_all(format!("{}\n", alert.json()).as_bytes())?;
+            out.flush()
+        };
+        outputs.push(("file", Box::new(write)));
+    }
+    Ok(outputs)
+}
+
+/// Readable alerts on standard output.
+pub fn terminal() -> Output {
+    let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal());
+    let write = move |alert: &Alert| {
+        alerts.alert(alert);
+        alerts.finish()
+    };
+    ("terminal", Box::new(write))
+}
+
+/// Opens a file to append to; `-` is standard output.
+fn append(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdout()));
+    }
+    match OpenOptions::new().append(true).create(true).open(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(Failure::failed(format!("cannot write {}: {error}", path.display()))),
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "wayside".into(),
+        name => name.into(),
+    }
+}

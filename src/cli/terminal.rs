@@ -1,0 +1,192 @@
+//! What a person sees on a terminal: alerts, a progress bar, the summary at the end.
+
+use crate::alert::Alert;
+use crate::sensor::pipeline::{self, Pipeline};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Where alerts go, and how they look there. Clones write to the same place.
+#[derive(Clone)]
+pub struct Alerts(Arc<Mutex<Target>>);
+
+struct Target {
+    out: Box<dyn Write + Send>,
+    /// Readable with or without colour, or JSON lines.
+    colour: Option<bool>,
+    failed: Option<io::Error>,
+}
+
+impl Alerts {
+    /// One JSON object a line.
+    pub fn json(out: Box<dyn Write + Send>) -> Alerts {
+        Alerts(Arc::new(Mutex::new(Target { out, colour: None, failed: None })))
+    }
+
+    /// Sentences for a person.
+    pub fn readable(out: Box<dyn Write + Send>, colour: bool) -> Alerts {
+        let colour = colour && std::env::var_os("NO_COLOR").is_none();
+        Alerts(Arc::new(Mutex::new(Target { out, colour: Some(colour), failed: None })))
+    }
+
+    /// Writes one alert at once. The first failure is kept for [`Alerts::finish`].
+    pub fn alert(&self, alert: &Alert) {
+        let mut target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match target.colour {
+            Some(colour) => alert.readable(colour),
+            None => alert.json(),
+        };
+        let written = target.out.write_all(text.as_bytes()).and_then(|()| target.out.write_all(b"\n"));
+        if let Err(error) = written.and_then(|()| target.out.flush()) {
+            target.failed.get_or_insert(error);
+        }
+    }
+
+    /// The end of it.
+    ///
+    /// # Errors
+    /// The first failure, unless the reader had only gone away.
+    pub fn finish(&self) -> io::Result<()> {
+        let mut target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match target.failed.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A progress bar on standard error, where that is a terminal.
+pub fn progress(total: Option<u64>, show: bool) -> Option<ProgressBar> {
+    if !show || !io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = ProgressBar::new(total.unwrap_or(0));
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    Some(bar)
+}
+
+/// 1234567 as "1,234,567".
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Says on standard error what a replay saw.
+pub fn summary(pipeline: &mut Pipeline, files: usize, took: Duration) {
+    eprint!("{}", summary_text(pipeline, files, took));
+}
+
+fn summary_text(pipeline: &mut Pipeline, files: usize, took: Duration) -> String {
+    let mut out = String::new();
+    let (packets, bytes, span) = pipeline.totals();
+    let seconds = span.map_or(0.0, |(first, last)| last.since(first) as f64 / 1e9);
+    let s = if files == 1 { "" } else { "s" };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "\n{} packets, {} octets in {files} file{s}, {seconds:.1} s of traffic, read in {:.2} s",
+        grouped(packets),
+        grouped(bytes),
+        took.as_secs_f64()
+    );
+    let mut any = false;
+    for counts in pipeline.tally().protocols() {
+        any = true;
+        let _ = write!(
+            out,
+            "  {:<8} {} messages: {} requests, {} responses",
+            counts.words.title,
+            grouped(counts.total()),
+            grouped(counts.requests),
+            grouped(counts.responses)
+        );
+        for (number, word) in [
+            (counts.others, "other"),
+            (counts.exceptions, "exceptions"),
+            (counts.unanswered, "unanswered"),
+            (counts.malformed, "malformed"),
+        ] {
+            if number > 0 {
+                let _ = write!(out, ", {} {word}", grouped(number));
+            }
+        }
+        if !counts.reasons.is_empty() {
+            let reasons: Vec<String> =
+                counts.reasons.iter().map(|(label, n)| format!("{label} {}", grouped(*n))).collect();
+            let _ = write!(out, " ({})", reasons.join(", "));
+        }
+        out.push('\n');
+    }
+    if !any {
+        let _ = writeln!(out, "  no message of a protocol that Wayside decodes");
+    }
+    trouble(pipeline, &mut out);
+    verdicts(pipeline, &mut out);
+    out
+}
+
+/// Conversations, and what stood in the way of seeing everything.
+fn trouble(pipeline: &Pipeline, out: &mut String) {
+    let (flows, _) = pipeline.flows();
+    let decoder = pipeline.decoder();
+    let counters = decoder.counters();
+    let (assembled, fragments_lost, overlaps) = decoder.fragment_counts();
+    let _ = write!(out, "  {} conversations", grouped(flows.opened));
+    for (number, words) in [
+        (flows.evicted, "forgotten for lack of room"),
+        (flows.gaps, "gaps in streams"),
+        (flows.retransmitted, "segments seen before"),
+        (flows.copies, "copied datagrams"),
+        (flows.stray, "segments out of place"),
+        (assembled, "fragmented datagrams put together"),
+        (fragments_lost, "fragmented datagrams never whole"),
+        (overlaps, "overlapping fragments"),
+        (counters.bad_ip_checksums, "bad IP checksums"),
+        (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
+    ] {
+        if number > 0 {
+            let _ = write!(out, ", {} {words}", grouped(number));
+        }
+    }
+    for (reason, number) in pipeline::skipped(counters) {
+        let _ = write!(out, ", {} packets not decoded ({reason})", grouped(number));
+    }
+    out.push('\n');
+}
+
+/// Alerts by rule.
+fn verdicts(pipeline: &Pipeline, out: &mut String) {
+    if pipeline.rules().is_none() {
+        let _ = writeln!(out, "  no rules given: nothing was judged");
+        return;
+    }
+    let mut counts = pipeline.desk().by_rule();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let total: u64 = counts.iter().map(|(_, n)| n).sum();
+    let _ = writeln!(out, "  {} alerts", grouped(total));
+    for (rule, number) in counts {
+        let _ = writeln!(out, "    {:>6}  {rule}", grouped(number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_as_people_read_them() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

@@ -1,0 +1,348 @@
+//! Hosts, groups and zones of all files, and what a name in a rule means.
+
+use super::document::{Document, Node, Word, entries, integer, items, number};
+use super::places::{Place, Places, parse_mac};
+use super::problem::{Problem, nearest};
+use super::set::{ANYONE, Zone};
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::rc::Rc;
+
+struct Host {
+    places: Rc<[Place]>,
+    file: usize,
+    span: Range<usize>,
+}
+
+struct Group<'n> {
+    members: Vec<Word<'n>>,
+    file: usize,
+    span: Range<usize>,
+}
+
+/// Every name that the files give.
+pub(super) struct Names<'n, 't> {
+    documents: &'n [Document<'t>],
+    hosts: HashMap<&'n str, Host>,
+    groups: HashMap<&'n str, Group<'n>>,
+    zones: Vec<(Word<'n>, usize, Option<f64>, Vec<Word<'n>>)>,
+    resolved: HashMap<&'n str, Rc<[Place]>>,
+    host_order: Vec<&'n str>,
+    set_ids: HashMap<String, (u32, bool)>,
+    sets: Places<Vec<u32>>,
+}
+
+/// What one `from` or `to` resolves to.
+#[derive(Clone, Copy)]
+pub(super) struct Side {
+    pub set: u32,
+    pub empty: bool,
+}
+
+impl<'n, 't> Names<'n, 't> {
+    /// Reads `[hosts]`, `[groups]` and `[zones]` of all files.
+    pub(super) fn read(documents: &'n [Document<'t>], problems: &mut Vec<Problem>) -> Self {
+        let mut names = Names {
+            documents,
+            hosts: HashMap::new(),
+            groups: HashMap::new(),
+            zones: Vec::new(),
+            resolved: HashMap::new(),
+            host_order: Vec::new(),
+            set_ids: HashMap::new(),
+            sets: Places::default(),
+        };
+        for (file, document) in documents.iter().enumerate() {
+            for (key, node) in entries(&document.table) {
+                let result = match key.get_ref().as_ref() {
+                    "hosts" => names.read_hosts(file, node, problems),
+                    "groups" => names.read_groups(file, node, problems),
+                    "zones" => names.read_zones(file, node, problems),
+                    _ => Ok(()),
+                };
+                problems.extend(result.err());
+            }
+        }
+        names.check_groups(problems);
+        names
+    }
+
+    fn read_hosts(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+        let document = &self.documents[file];
+        for (key, value) in entries(document.table_of("hosts", node)?) {
+            let name: &str = key.get_ref();
+            if let Err(problem) = self.check_new(file, name, key.span()) {
+                problems.push(problem);
+                continue;
+            }
+            let mut places = Vec::new();
+            match document.strings(name, value) {
+                Ok(words) => words.iter().for_each(|word| match self.place(file, word) {
+                    Some(Ok(place)) => places.push(place),
+                    Some(Err(problem)) => problems.push(problem),
+                    None => problems.push(
+                        document
+                            .error(word.span.clone(), format!("'{}' is not an address", word.text))
+                            .label("not an address, a prefix or a MAC address")
+                            .help("write it as 10.20.1.3, 10.20.1.0/24, fe80::1 or 00:1d:9c:c7:b0:70"),
+                    ),
+                }),
+                Err(more) => problems.extend(more),
+            }
+            if items(value).is_empty() {
+                let message = format!("host '{name}' has no address: rules that name it never match");
+                problems.push(document.warning(key.span(), message));
+            }
+            self.hosts.insert(name, Host { places: places.into(), file, span: key.span() });
+            self.host_order.push(name);
+        }
+        Ok(())
+    }
+
+    fn read_groups(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+        let document = &self.documents[file];
+        for (key, value) in entries(document.table_of("groups", node)?) {
+            let name: &str = key.get_ref();
+            if let Err(problem) = self.check_new(file, name, key.span()) {
+                problems.push(problem);
+                continue;
+            }
+            let members = document.strings(name, value).unwrap_or_else(|more| {
+                problems.extend(more);
+                Vec::new()
+            });
+            if items(value).is_empty() {
+                let message = format!("group '{name}' is empty: rules that name it never match");
+                problems.push(document.warning(key.span(), message));
+            }
+            self.groups.insert(name, Group { members, file, span: key.span() });
+        }
+        Ok(())
+    }
+
+    fn read_zones(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+        let document = &self.documents[file];
+        for (key, value) in entries(document.table_of("zones", node)?) {
+            let name: &str = key.get_ref();
+            let mut level = None;
+            let mut members = Vec::new();
+            for (field, value) in entries(document.table_of(name, value)?) {
+                match field.get_ref().as_ref() {
+                    "level" => match number(value).filter(|level| (0.0..=5.0).contains(level)) {
+                        Some(number) => level = Some(number),
+                        None => problems.push(document.wrong_type("level", value, "a level from 0 to 5")),
+                    },
+                    "members" => match document.strings("members", value) {
+                        Ok(words) => members = words,
+                        Err(more) => problems.extend(more),
+                    },
+                    _ => problems.push(document.unknown_key(field, &["level", "members"])),
+                }
+            }
+            self.zones.push((Word { text: name, span: key.span() }, file, level, members));
+        }
+        Ok(())
+    }
+
+    /// A name must be given once, and not be a word of the language.
+    fn check_new(&self, file: usize, name: &str, span: Range<usize>) -> Result<(), Problem> {
+        let document = &self.documents[file];
+        if name == "any" {
+            return Err(document.error(span, "'any' means anyone and cannot name a host or group"));
+        }
+        let host = self.hosts.get(name).map(|host| ("host", host.file, host.span.clone()));
+        let group = self.groups.get(name).map(|group| ("group", group.file, group.span.clone()));
+        let Some((what, first_file, first)) = host.or(group) else { return Ok(()) };
+        let source = &self.documents[first_file].source;
+        let place = format!("{}:{}", source.name(), source.line(first.start));
+        let problem = document.error(span, format!("'{name}' already names a {what} ({place})"));
+        Err(if first_file == file { problem.also(first, "first here") } else { problem })
+    }
+
+    /// A literal address, prefix or MAC address; `None` where it is none.
+    fn place(&self, file: usize, word: &Word<'_>) -> Option<Result<Place, Problem>> {
+        let text = word.text;
+        if let Some(mac) = parse_mac(text) {
+            return Some(Ok(Place::Mac(mac)));
+        }
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Some(Ok(Place::Net(IpNet::from(ip))));
+        }
+        let document = &self.documents[file];
+        if let Ok(net) = text.parse::<IpNet>() {
+            if net.trunc() == net {
+                return Some(Ok(Place::Net(net)));
+            }
+            let meant = net.trunc();
+            let message = format!("'{text}' has bits set behind its prefix; did you mean '{meant}'?");
+            return Some(Err(document
+                .error(word.span.clone(), message)
+                .label("not the start of a network")
+                .help(format!("'{meant}' is the network, '{}' the one address", net.addr()))));
+        }
+        let (before, length) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let like_v4 = before.contains('.') && before.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let like_v6 = before.contains(':') && before.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+        (like_v4 || like_v6).then(|| {
+            let what = if length.is_some() { "a prefix" } else { "an address" };
+            Err(document
+                .error(word.span.clone(), format!("'{text}' is not {what}"))
+                .help("write it as 10.20.1.3, 10.20.1.0/24, fe80::1 or 00:1d:9c:c7:b0:70"))
+        })
+    }
+
+    /// What one name, address or prefix stands for.
+    fn resolve(&mut self, file: usize, word: &Word<'n>, path: &mut Vec<&'n str>) -> Result<Rc<[Place]>, Problem> {
+        if let Some(host) = self.hosts.get(word.text) {
+            return Ok(host.places.clone());
+        }
+        if let Some(places) = self.resolved.get(word.text) {
+            return Ok(places.clone());
+        }
+        if let Some(group) = self.groups.get(word.text) {
+            if path.contains(&word.text) {
+                let chain = path.iter().chain([&word.text]).map(|name| format!("'{name}'")).collect::<Vec<_>>();
+                let message = format!("group '{}' contains itself: {}", word.text, chain.join(" holds "));
+                return Err(self.documents[file].error(word.span.clone(), message).label("leads back here"));
+            }
+            path.push(word.text);
+            let (members, group_file) = (group.members.clone(), group.file);
+            let mut places = Vec::new();
+            for member in &members {
+                // Members that cannot be resolved are reported once, where the group is checked.
+                places.extend(self.resolve(group_file, member, path)?.iter().copied());
+            }
+            path.pop();
+            places.sort_unstable();
+            places.dedup();
+            let places: Rc<[Place]> = places.into();
+            self.resolved.insert(word.text, places.clone());
+            return Ok(places);
+        }
+        match self.place(file, word) {
+            Some(place) => place.map(|place| Rc::from([place])),
+            None => Err(self.unknown(file, word)),
+        }
+    }
+
+    fn unknown(&self, file: usize, word: &Word<'_>) -> Problem {
+        let document = &self.documents[file];
+        if word.text == "any" {
+            return document
+                .error(word.span.clone(), "'any' is not a member of a group or zone")
+                .help("leave 'from' or 'to' out of a rule, or write from = \"any\", for anyone");
+        }
+        let known = self.hosts.keys().chain(self.groups.keys()).copied();
+        // Sorted, so that of two names equally near the same one is suggested every time.
+        let mut known: Vec<&str> = known.collect();
+        known.sort_unstable();
+        let near = nearest(word.text, known.iter().copied());
+        let near = near.map_or(String::new(), |near| format!("; did you mean '{near}'?"));
+        let problem = document.error(word.span.clone(), format!("unknown host '{}'{near}", word.text));
+        if self.zones.iter().any(|(zone, ..)| zone.text == word.text) {
+            return problem.label("a zone").help("rules take hosts and groups; name the zone's members");
+        }
+        problem.label("no host or group of that name").help("give it an address under [hosts]")
+    }
+
+    /// Every group is resolved once, so that what is wrong in it is said where it stands.
+    fn check_groups(&mut self, problems: &mut Vec<Problem>) {
+        let mut groups: Vec<(usize, usize, &'n str)> =
+            self.groups.iter().map(|(name, group)| (group.file, group.span.start, *name)).collect();
+        groups.sort_unstable();
+        let mut cycle_seen = false;
+        for (file, _, name) in groups {
+            let members = self.groups[name].members.clone();
+            let mut good: Vec<Place> = Vec::new();
+            for member in &members {
+                let nested = self.groups.contains_key(member.text);
+                match self.resolve(file, member, &mut vec![name]) {
+                    Ok(places) => good.extend(places.iter().copied()),
+                    // What is wrong inside a nested group is said there; a circle is said once.
+                    Err(problem) if nested => {
+                        let circle = problem.message().contains("contains itself");
+                        if circle && !cycle_seen {
+                            problems.push(problem);
+                        }
+                        cycle_seen |= circle;
+                    }
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            good.sort_unstable();
+            good.dedup();
+            self.resolved.insert(name, good.into());
+        }
+    }
+
+    /// The set that a `from` or `to` stands for.
+    pub(super) fn side(&mut self, file: usize, words: &[Word<'n>], problems: &mut Vec<Problem>) -> Side {
+        if words.iter().any(|word| word.text == "any") {
+            return Side { set: ANYONE, empty: false };
+        }
+        let mut key: Vec<&str> = words.iter().map(|word| word.text).collect();
+        key.sort_unstable();
+        let key = key.join("\n");
+        if let Some((set, empty)) = self.set_ids.get(&key) {
+            return Side { set: *set, empty: *empty };
+        }
+        let mut places = Vec::new();
+        let mut failed = false;
+        for word in words {
+            match self.resolve(file, word, &mut Vec::new()) {
+                Ok(more) => places.extend(more.iter().copied()),
+                Err(problem) => {
+                    problems.push(problem);
+                    failed = true;
+                }
+            }
+        }
+        let set = self.set_ids.len() as u32 + 1;
+        let empty = places.is_empty() && !failed;
+        if !failed {
+            self.set_ids.insert(key, (set, empty));
+        }
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().for_each(|place| self.sets.entry(place, Vec::new).push(set));
+        Side { set, empty }
+    }
+
+    /// Takes what is known of places: the sets that rules name, the hosts, the zones.
+    pub(super) fn finish(mut self, problems: &mut Vec<Problem>) -> (Places<Vec<u32>>, Places<String>, Vec<Zone>) {
+        let mut hosts: Places<String> = Places::default();
+        for name in &self.host_order {
+            let host = &self.hosts[name];
+            for place in host.places.iter() {
+                if let Some(first) = hosts.get(place).filter(|first| first != name) {
+                    let message = format!("hosts '{first}' and '{name}' are both {place}: alerts will say '{first}'");
+                    problems.push(self.documents[host.file].warning(host.span.clone(), message));
+                }
+                hosts.entry(*place, || (*name).to_owned());
+            }
+        }
+        let zones = std::mem::take(&mut self.zones);
+        let mut done = Vec::new();
+        for (word, file, level, members) in zones {
+            let mut places = Vec::new();
+            for member in &members {
+                match self.resolve(file, member, &mut Vec::new()) {
+                    Ok(more) => places.extend(more.iter().copied()),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            done.push(Zone { name: word.text.to_owned(), level, places });
+        }
+        (self.sets, hosts, done)
+    }
+}
+
+/// A whole number within bounds, or what is wrong.
+pub(super) fn whole(document: &Document<'_>, key: &str, node: &Node<'_>, most: u32) -> Result<u32, Problem> {
+    let number = integer(node).ok_or_else(|| document.wrong_type(key, node, "a whole number"))?;
+    u32::try_from(number).ok().filter(|number| *number <= most).ok_or_else(|| {
+        document.error(node.span(), format!("'{key}' goes from 0 to {most}")).label("out of range")
+    })
+}

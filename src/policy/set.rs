@@ -1,0 +1,306 @@
+//! The rules, compiled: who is asked about (a pair of ends), then what they did.
+//!
+//! A [`RuleSet`] never changes; a reload makes a new one. [`RuleSet::pair`] is asked once for each direction of a
+//! conversation and may take a lock; [`RuleSet::judge`] is asked for each message and takes none, allocates
+//! nothing and costs the same whatever the number of rules.
+
+use super::places::{Place, Places};
+use super::rule::{Carrier, Rule, RuleId, RuleKind, Traffic};
+use super::table::PairTable;
+use super::verdict::{Verdict, Why};
+use crate::address::{Address, Mac, Transport};
+use crate::event::{Event, Flow, Kind, Verb, Vocabulary};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What happens to what no rule speaks of: `true` lets it pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Defaults {
+    /// Messages of control protocols. Not allowed where the files do not say.
+    pub control_traffic: bool,
+    /// Other conversations. Allowed where the files do not say.
+    pub other_traffic: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Defaults { control_traffic: false, other_traffic: true }
+    }
+}
+
+/// A zone of the plant (ISA/IEC 62443), for the map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Its level in the Purdue model, where given.
+    pub level: Option<f64>,
+    /// Where its members are.
+    pub places: Vec<Place>,
+}
+
+/// The number of the set that holds everyone.
+pub(super) const ANYONE: u32 = 0;
+
+/// What the files say, checked and resolved.
+#[derive(Default, Debug)]
+pub(super) struct Parts {
+    pub rules: Vec<Rule>,
+    /// For each place, the sets that it belongs to.
+    pub sets: Places<Vec<u32>>,
+    /// For each place, the host that it is.
+    pub hosts: Places<String>,
+    pub zones: Vec<Zone>,
+    pub defaults: Defaults,
+}
+
+/// All the rules, ready to judge. Share it as an `Arc`.
+pub struct RuleSet {
+    parts: Parts,
+    generation: u64,
+    /// Control rules by the sets of sender and receiver.
+    by_sides: HashMap<(u32, u32), Vec<u32>, FixedState>,
+    by_sender: HashMap<u32, Vec<u32>, FixedState>,
+    cache: Mutex<Cache>,
+}
+
+/// The rules about one flow and its opposite, found once and kept by the caller beside the conversation. It belongs
+/// to the rule set that made it: after a reload it must be made anew ([`Pair::generation`]).
+#[derive(Clone, Debug)]
+pub struct Pair {
+    there: Arc<PairTable>,
+    back: Arc<PairTable>,
+    generation: u64,
+}
+
+impl Pair {
+    /// The [`RuleSet::generation`] that it belongs to.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The pair of the opposite direction.
+    pub fn reversed(&self) -> Pair {
+        Pair { there: self.back.clone(), back: self.there.clone(), generation: self.generation }
+    }
+}
+
+type End = (Address, Option<Mac>);
+
+/// Tables made so far. The wire decides which, so both maps have a bound and a secret seed; what is in use stays
+/// alive with its conversations when they are emptied.
+#[derive(Default)]
+struct Cache {
+    by_ends: HashMap<(End, End, u8), Arc<PairTable>>,
+    by_rules: HashMap<Arc<[u32]>, Arc<PairTable>>,
+    weight: usize,
+}
+
+/// Pairs of ends remembered before the cache starts anew.
+const PAIRS: usize = 1 << 16;
+/// Rules in all remembered tables before the cache starts anew.
+const WEIGHT: usize = 1 << 21;
+
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+impl RuleSet {
+    pub(super) fn new(parts: Parts) -> Self {
+        let mut by_sides: HashMap<(u32, u32), Vec<u32>, FixedState> = HashMap::default();
+        let mut by_sender: HashMap<u32, Vec<u32>, FixedState> = HashMap::default();
+        for (id, rule) in (0u32..).zip(&parts.rules) {
+            by_sides.entry((rule.from, rule.to)).or_default().push(id);
+            by_sender.entry(rule.from).or_default().push(id);
+        }
+        let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+        RuleSet { parts, generation, by_sides, by_sender, cache: Mutex::default() }
+    }
+
+    /// A rule set without rules that lets everything pass: what a sensor without rule files has.
+    pub fn permissive() -> Self {
+        let defaults = Defaults { control_traffic: true, other_traffic: true };
+        RuleSet::new(Parts { defaults, ..Parts::default() })
+    }
+
+    /// A number that no other rule set of this process has.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The rules in the order of the files. [`RuleId`] counts them from 0.
+    pub fn rules(&self) -> &[Rule] {
+        &self.parts.rules
+    }
+
+    /// The rule of this id, if it is of this set.
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.parts.rules.get(id.0 as usize)
+    }
+
+    /// What happens to what no rule speaks of.
+    pub fn defaults(&self) -> Defaults {
+        self.parts.defaults
+    }
+
+    /// The zones of the plant.
+    pub fn zones(&self) -> &[Zone] {
+        &self.parts.zones
+    }
+
+    /// The host that an address is: by its own address, then by its MAC address, then by the narrowest prefix.
+    pub fn name_of(&self, address: Address, mac: Option<Mac>) -> Option<&str> {
+        self.parts.hosts.of(address, mac).next().map(String::as_str)
+    }
+
+    /// Finds the rules about a flow (and its opposite) in a control protocol. Ask once for each direction of a
+    /// conversation, and again after a reload.
+    pub fn pair(&self, flow: &Flow, protocol: &'static Vocabulary) -> Pair {
+        let (sender, receiver) = self.ends(flow);
+        Pair {
+            there: self.table(sender, receiver, protocol),
+            back: self.table(receiver, sender, protocol),
+            generation: self.generation,
+        }
+    }
+
+    fn ends(&self, flow: &Flow) -> (End, End) {
+        // Where no rule names a MAC address they only fragment the cache.
+        let mac = |mac: Option<Mac>| mac.filter(|_| self.parts.sets.has_macs());
+        ((flow.src.address, mac(flow.src_mac)), (flow.dst.address, mac(flow.dst_mac)))
+    }
+
+    fn table(&self, sender: End, receiver: End, protocol: &'static Vocabulary) -> Arc<PairTable> {
+        let key = (sender, receiver, protocol.id);
+        // A panic elsewhere cannot leave the cache wrong: it only ever gains whole entries.
+        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = lock().by_ends.get(&key) {
+            return table.clone();
+        }
+        let ids = self.matching(sender, receiver, |rule| rule.traffic.covers(protocol));
+        let known = lock().by_rules.get(ids.as_slice()).cloned();
+        let table = known.unwrap_or_else(|| Arc::new(PairTable::new(&ids, &self.parts.rules)));
+        let mut cache = lock();
+        if cache.by_ends.len() >= PAIRS || cache.weight >= WEIGHT {
+            *cache = Cache::default();
+        }
+        if cache.by_rules.insert(ids.into(), table.clone()).is_none() {
+            cache.weight += table.weight();
+        }
+        cache.by_ends.insert(key, table.clone());
+        table
+    }
+
+    /// The rules, in order, whose `from` and `to` hold these ends.
+    fn matching(&self, sender: End, receiver: End, wanted: impl Fn(&Rule) -> bool) -> Vec<u32> {
+        let (from, to) = (self.sets_of(sender), self.sets_of(receiver));
+        let rule_of = |id: &u32| self.parts.rules.get(*id as usize);
+        let mut ids: Vec<u32> = if from.len().saturating_mul(to.len()) <= self.parts.rules.len() {
+            let sides = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+            sides.filter_map(|sides| self.by_sides.get(&sides)).flatten().copied().collect()
+        } else {
+            let sent = from.iter().filter_map(|from| self.by_sender.get(from)).flatten();
+            sent.filter(|id| rule_of(id).is_some_and(|rule| to.binary_search(&rule.to).is_ok())).copied().collect()
+        };
+        ids.retain(|id| rule_of(id).is_some_and(&wanted));
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The sets that an end belongs to, sorted.
+    fn sets_of(&self, (address, mac): End) -> Vec<u32> {
+        let mut sets = vec![ANYONE];
+        self.parts.sets.of(address, mac).for_each(|more| sets.extend_from_slice(more));
+        sets.sort_unstable();
+        sets.dedup();
+        sets
+    }
+
+    /// Judges one message; `pair` is that of its own flow ([`Event::flow`]).
+    ///
+    /// - Requests, and messages of protocols that do not ask and answer: every run of points must be allowed with
+    ///   its own verb, each by some rule, and every value must be inside that rule's limits.
+    /// - Answers: only where their request was not seen, then by what the receiver may ask of the sender (device,
+    ///   verb and function; points and values are not judged).
+    /// - Unsolicited messages: allowed where a rule from sender to receiver allows them, or where one lets the
+    ///   receiver read the sender: it asked for the data.
+    /// - Session messages (connect, keep-alive, confirm, link layer): allowed where any rule allows anything
+    ///   between the two in either direction.
+    ///
+    /// Deny rules come first in all of them.
+    pub fn judge(&self, pair: &Pair, event: &Event<'_>) -> Verdict {
+        debug_assert_eq!(pair.generation, self.generation, "the pair is of other rules");
+        let rules = &self.parts.rules;
+        let denied_by = match event.kind {
+            Kind::Malformed => return Verdict::NotJudged,
+            Kind::Response if event.request.is_some() => return Verdict::NotJudged,
+            Kind::Response => &pair.back,
+            Kind::Request | Kind::Unsolicited | Kind::Message => &pair.there,
+        };
+        if let Some(rule) = denied_by.objects(event, rules) {
+            return Verdict::Denied { rule: RuleId(rule) };
+        }
+        let allowed = match event.kind {
+            _ if event.verb == Verb::Session => {
+                let first = pair.there.first_allow().into_iter().chain(pair.back.first_allow()).min();
+                first.ok_or((None, Why::NoRule))
+            }
+            Kind::Response => pair.back.allows_answered(event).ok_or_else(|| pair.back.why_not(event, rules)),
+            Kind::Unsolicited => pair.there.allows(event, rules).or_else(|miss| {
+                pair.back.grants(event.device, Verb::Read).ok_or(miss)
+            }),
+            _ => pair.there.allows(event, rules),
+        };
+        match allowed {
+            Ok(rule) => Verdict::Allowed { rule: Some(RuleId(rule)) },
+            Err(_) if self.parts.defaults.control_traffic => Verdict::Allowed { rule: None },
+            Err((nearest, why)) => Verdict::NotAllowed { nearest: nearest.map(RuleId), why },
+        }
+    }
+
+    /// Judges a conversation that is no control protocol, once. `flow` is from client to server; where it is not
+    /// known who is which, either will do: the end with the lower port is then taken for the server.
+    pub fn judge_conversation(&self, flow: &Flow) -> Verdict {
+        let (sender, receiver) = self.ends(flow);
+        let mut ids = self.conversation_rules(sender, receiver, flow.transport, flow.dst.port);
+        if flow.src.port < flow.dst.port {
+            ids.extend(self.conversation_rules(receiver, sender, flow.transport, flow.src.port));
+        }
+        let first = |kind| {
+            let is_kind = |id: &u32| self.parts.rules.get(*id as usize).is_some_and(|rule| rule.kind == kind);
+            ids.iter().copied().filter(is_kind).min().map(RuleId)
+        };
+        match (first(RuleKind::Deny), first(RuleKind::Allow)) {
+            (Some(rule), _) => Verdict::Denied { rule },
+            (None, Some(rule)) => Verdict::Allowed { rule: Some(rule) },
+            (None, None) if self.parts.defaults.other_traffic => Verdict::Allowed { rule: None },
+            (None, None) => Verdict::NotAllowed { nearest: None, why: Why::NoRule },
+        }
+    }
+
+    fn conversation_rules(&self, client: End, server: End, transport: Transport, port: u16) -> Vec<u32> {
+        self.matching(client, server, |rule| {
+            let carried = match rule.traffic {
+                Traffic::Any => true,
+                Traffic::Other(carrier) => carries(carrier, transport),
+                Traffic::Control | Traffic::Protocols(_) => false,
+            };
+            carried && rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| range.contains(&port)))
+        })
+    }
+}
+
+fn carries(carrier: Carrier, transport: Transport) -> bool {
+    match carrier {
+        Carrier::Tcp => transport == Transport::Tcp,
+        Carrier::Udp => transport == Transport::Udp,
+        Carrier::Icmp => matches!(transport, Transport::Ip(1 | 58)),
+        Carrier::Ip => !matches!(transport, Transport::Ethernet(_)),
+    }
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleSet").field("rules", &self.parts.rules.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,448 @@
+//! The live sensor: interfaces in, alerts and metrics out, until it is told to stop.
+//!
+//! ```text
+//! interface threads --batches--> worker --alerts--> alert thread
+//!                                  ^ rules from the reload thread
+//!                                  | counters, once a second, to the metrics
+//! ```
+//!
+//! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
+//! queue loses the alert, which is counted: the worker never waits for an output.
+
+use super::pipeline::{self, Parts, Pipeline};
+use super::reload::{self, Change};
+use crate::address::Timestamp;
+use crate::alert::{Alert, Desk, Grouping};
+use crate::capture::live::{Drops, Next, drop_capabilities};
+use crate::capture::{CaptureError, Frame, Interface, Live};
+use crate::metrics::{Metrics, raise};
+use crate::output::events::EventLog;
+use crate::policy::{RuleSet, Severity};
+use crate::stream;
+use crate::web::{Ready, Server, WebError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+
+/// Batches between an interface and the worker.
+const BATCHES: usize = 64;
+/// Octets of frames in one batch.
+const BATCH: usize = 256 << 10;
+/// How long a frame waits for its batch to fill.
+const BATCH_TIME: Duration = Duration::from_millis(2);
+/// Alerts between the worker and the outputs.
+const ALERTS: usize = 10_000;
+
+/// What a live sensor is made of.
+pub struct Setup {
+    /// The interfaces to listen on.
+    pub interfaces: Vec<Interface>,
+    /// Where the rules come from, to load them again.
+    pub rule_paths: Vec<PathBuf>,
+    /// The rules to start with.
+    pub rules: Option<Arc<RuleSet>>,
+    /// The sensor's name in alerts.
+    pub name: String,
+    /// Bounds of the flow table.
+    pub flows: stream::Limits,
+    /// Octets of fragments kept.
+    pub fragments: usize,
+    /// Alerts being grouped at once.
+    pub alert_groups: usize,
+    /// Seconds without another message after which a grouped alert is closed.
+    pub alert_window: u32,
+    /// Where to serve metrics.
+    pub listen: SocketAddr,
+    /// The outputs that get every alert, by name.
+    pub outputs: Vec<(&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>)>,
+    /// Gets every message, where asked for.
+    pub events: Option<EventLog>,
+}
+
+/// Why a live sensor cannot start or go on.
+#[derive(Debug, Error)]
+pub enum SensorError {
+    /// An interface cannot be listened to.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The page cannot be served.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// A thread or the runtime cannot be started.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Whether a running sensor should end. Clones speak of the same sensor.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks it to end.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+}
+
+/// Frames of one interface on their way to the worker.
+struct Batch {
+    source: usize,
+    octets: Vec<u8>,
+    heads: Vec<Head>,
+}
+
+/// A frame in a batch.
+struct Head {
+    ts: Timestamp,
+    link: u32,
+    wire_len: u32,
+    end: usize,
+}
+
+/// What an interface thread shares.
+struct Tap {
+    name: String,
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    dropped_by_kernel: AtomicU64,
+    dropped_by_interface: AtomicU64,
+    failed: Mutex<Option<CaptureError>>,
+}
+
+/// A sensor that has everything it needs and listens.
+pub struct Sensor {
+    setup: Setup,
+    captures: Vec<Live>,
+    runtime: tokio::runtime::Runtime,
+    server: Server,
+    metrics: Arc<Metrics>,
+    ready: Ready,
+}
+
+impl Sensor {
+    /// Opens interfaces and the page, then gives up all privileges.
+    ///
+    /// # Errors
+    /// One sentence: what cannot be had, and what to do.
+    pub fn open(setup: Setup) -> Result<Sensor, SensorError> {
+        let captures: Result<Vec<Live>, CaptureError> =
+            setup.interfaces.iter().enumerate().map(|(place, i)| Live::open(i, place)).collect();
+        let captures = captures?;
+        if let Some(warning) = drop_capabilities() {
+            tracing::warn!("{warning}");
+        }
+        let metrics = Arc::new(Metrics::new());
+        let ready = Ready::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let server = runtime.block_on(Server::bind(setup.listen, metrics.clone(), ready.clone()))?;
+        Ok(Sensor { setup, captures, runtime, server, metrics, ready })
+    }
+
+    /// Watches until told to stop, or until no interface is left. Returns what can be said of it all at the end.
+    ///
+    /// # Errors
+    /// Where the last interface fails.
+    pub fn watch(self, stop: &Stop) -> Result<Pipeline, SensorError> {
+        let Sensor { setup, captures, runtime, server, metrics, ready } = self;
+        let until = stop.clone();
+        runtime.spawn(server.serve(async move {
+            while !until.is_set() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }));
+        let (alerts, alert_thread) = hand_out(setup.outputs, &metrics)?;
+        let (changes, changed) = std::sync::mpsc::channel();
+        let reloading = reload::start(setup.rule_paths, changes, stop.clone());
+        let parts = Parts {
+            flows: setup.flows,
+            fragments: setup.fragments,
+            tally: pipeline::tally(Some(&metrics)),
+            rules: setup.rules,
+            desk: Desk::new(Grouping::Live, setup.name)
+                .with_limits(setup.alert_groups, u64::from(setup.alert_window) * 1_000_000_000),
+            emit: alerts,
+            events: setup.events,
+        };
+        let (batches, taken) = sync_channel(BATCHES);
+        let taps: Vec<Arc<Tap>> = captures.iter().map(|live| Arc::new(Tap::new(live.name()))).collect();
+        let mut listeners = Vec::new();
+        for (live, tap) in captures.into_iter().zip(&taps) {
+            listeners.push(listen(live, tap.clone(), batches.clone(), stop.clone())?);
+        }
+        drop(batches);
+        ready.set(true);
+        let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0 };
+        worker.run(&taken, &changed);
+        ready.set(false);
+        let failed = worker.taps.iter().find_map(|tap| {
+            tap.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        });
+        let ended_itself = !stop.is_set();
+        stop.now();
+        drop(taken);
+        for listener in listeners.into_iter().chain(reloading) {
+            // A thread that panicked has said so already.
+            let _ = listener.join();
+        }
+        if let Err(error) = worker.pipeline.finish() {
+            tracing::error!("cannot write the events: {error}");
+        }
+        worker.report();
+        let mut pipeline = worker.pipeline;
+        pipeline.close_emit();
+        let _ = alert_thread.join();
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        match failed {
+            Some(error) if ended_itself => Err(error.into()),
+            _ => Ok(pipeline),
+        }
+    }
+}
+
+impl Tap {
+    fn new(name: &str) -> Tap {
+        Tap {
+            name: name.to_owned(),
+            packets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            dropped_by_kernel: AtomicU64::new(0),
+            dropped_by_interface: AtomicU64::new(0),
+            failed: Mutex::new(None),
+        }
+    }
+}
+
+impl Batch {
+    fn new(source: usize) -> Batch {
+        Batch { source, octets: Vec::new(), heads: Vec::new() }
+    }
+
+    fn push(&mut self, frame: &Frame<'_>) {
+        self.octets.extend_from_slice(frame.data);
+        let end = self.octets.len();
+        self.heads.push(Head { ts: frame.ts, link: frame.link, wire_len: frame.wire_len, end });
+    }
+}
+
+/// Starts the thread of one interface.
+fn listen(
+    mut live: Live,
+    tap: Arc<Tap>,
+    batches: SyncSender<Batch>,
+    stop: Stop,
+) -> Result<JoinHandle<()>, std::io::Error> {
+    let run = move || {
+        let source = live.source();
+        let mut batch = Batch::new(source);
+        let mut began = Instant::now();
+        let mut looked = Instant::now();
+        while !stop.is_set() {
+            let idle = match live.next() {
+                Ok(Next::Frame(frame)) => {
+                    if batch.heads.is_empty() {
+                        began = Instant::now();
+                    }
+                    batch.push(&frame);
+                    false
+                }
+                Ok(Next::Idle) => true,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    *tap.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    break;
+                }
+            };
+            let due = idle || batch.octets.len() >= BATCH || began.elapsed() >= BATCH_TIME;
+            if due && !batch.heads.is_empty() {
+                let full = std::mem::replace(&mut batch, Batch::new(source));
+                if batches.send(full).is_err() {
+                    break;
+                }
+            }
+            if looked.elapsed() >= Duration::from_millis(500) {
+                looked = Instant::now();
+                let Drops { kernel, interface } = live.drops();
+                tap.dropped_by_kernel.store(kernel, Ordering::Relaxed);
+                tap.dropped_by_interface.store(interface, Ordering::Relaxed);
+            }
+        }
+        if !batch.heads.is_empty() {
+            // The worker may have ended first.
+            let _ = batches.send(batch);
+        }
+    };
+    thread::Builder::new().name("interface".into()).spawn(run)
+}
+
+type Emit = Box<dyn FnMut(Alert) + Send>;
+type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
+
+/// Starts the thread that hands alerts to the outputs; returns its entrance.
+fn hand_out(
+    mut outputs: Vec<Output>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Emit, JoinHandle<()>), std::io::Error> {
+    let (entrance, exit) = sync_channel::<Alert>(ALERTS);
+    let waiting = Arc::new(AtomicU64::new(0));
+    let names: Vec<&'static str> = outputs.iter().map(|(name, _)| *name).collect();
+    let thread = {
+        let (metrics, waiting) = (metrics.clone(), waiting.clone());
+        thread::Builder::new().name("alerts".into()).spawn(move || {
+            for alert in exit {
+                for (name, output) in &mut outputs {
+                    match output(&alert) {
+                        Ok(()) => metrics.output_sent.with_label_values(&[*name]).inc(),
+                        Err(error) => {
+                            metrics.output_lost.with_label_values(&[*name]).inc();
+                            tracing::error!("the alert output '{name}' failed: {error}");
+                        }
+                    }
+                }
+                let left = waiting.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
+                for (name, _) in &outputs {
+                    metrics.output_queue.with_label_values(&[*name]).set(left as i64);
+                }
+            }
+        })?
+    };
+    let metrics = metrics.clone();
+    let emit = move |alert: Alert| {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = entrance.try_send(alert) {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            for name in &names {
+                metrics.output_lost.with_label_values(&[*name]).inc();
+            }
+        }
+    };
+    Ok((Box::new(emit), thread))
+}
+
+/// The thread that decodes and judges.
+struct Worker {
+    pipeline: Pipeline,
+    taps: Vec<Arc<Tap>>,
+    metrics: Arc<Metrics>,
+    number: u64,
+    lag: f64,
+}
+
+impl Worker {
+    /// Works until all interface threads have ended.
+    fn run(&mut self, batches: &Receiver<Batch>, changes: &Receiver<Change>) {
+        let mut reported = Instant::now();
+        loop {
+            match batches.recv_timeout(Duration::from_millis(100)) {
+                Ok(batch) => self.batch(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            for change in changes.try_iter() {
+                let result = match change {
+                    Change::Rules(rules) => {
+                        self.pipeline.set_rules(Some(rules));
+                        "loaded"
+                    }
+                    Change::Refused => "refused",
+                };
+                self.metrics.rule_reloads.with_label_values(&[result]).inc();
+            }
+            if reported.elapsed() >= Duration::from_secs(1) {
+                reported = Instant::now();
+                self.pipeline.tick(now());
+                self.pipeline.flush_events();
+                self.report();
+            }
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        let Some(tap) = self.taps.get(batch.source) else { return };
+        let (mut start, mut wire) = (0, 0);
+        for head in &batch.heads {
+            self.number += 1;
+            wire += u64::from(head.wire_len);
+            self.pipeline.frame(&Frame {
+                ts: head.ts,
+                number: self.number,
+                source: batch.source,
+                link: head.link,
+                wire_len: head.wire_len,
+                data: batch.octets.get(start..head.end).unwrap_or_default(),
+            });
+            start = head.end;
+        }
+        tap.packets.fetch_add(batch.heads.len() as u64, Ordering::Relaxed);
+        tap.bytes.fetch_add(wire, Ordering::Relaxed);
+        if let Some(last) = batch.heads.last() {
+            self.lag = now().since(last.ts) as f64 / 1e9;
+        }
+    }
+
+    /// Brings the metrics up to date.
+    fn report(&mut self) {
+        let metrics = &self.metrics;
+        metrics.fold(self.pipeline.tally());
+        metrics.capture_lag.set(self.lag);
+        for tap in &self.taps {
+            let name = tap.name.as_str();
+            let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            raise(&metrics.packets.with_label_values(&[name]), load(&tap.packets));
+            raise(&metrics.bytes.with_label_values(&[name]), load(&tap.bytes));
+            let dropped = |by| metrics.packets_dropped.with_label_values(&[name, by]);
+            raise(&dropped("kernel"), load(&tap.dropped_by_kernel));
+            raise(&dropped("interface"), load(&tap.dropped_by_interface));
+        }
+        let (flows, open) = self.pipeline.flows();
+        metrics.flows.set(open as i64);
+        raise(&metrics.stream_gaps, flows.gaps);
+        let (_, fragments, _) = self.pipeline.decoder().fragment_counts();
+        let desk = self.pipeline.desk();
+        for (what, count) in [
+            ("flow", flows.evicted),
+            ("stream-buffer", flows.buffer_full),
+            ("fragment", fragments),
+            ("alert-group", desk.evicted()),
+        ] {
+            raise(&metrics.evictions.with_label_values(&[what]), count);
+        }
+        for severity in Severity::ALL {
+            for (kind, count) in desk.counts(severity) {
+                raise(&metrics.alerts.with_label_values(&[severity.name(), kind]), count);
+            }
+        }
+        let counters = *self.pipeline.decoder().counters();
+        raise(&metrics.checksum_errors.with_label_values(&["ip"]), counters.bad_ip_checksums);
+        raise(&metrics.checksum_errors.with_label_values(&["transport"]), counters.bad_transport_checksums);
+        for (reason, count) in pipeline::skipped(&counters) {
+            raise(&metrics.undecoded.with_label_values(&[reason]), count);
+        }
+        if let Some((rules, hits)) = self.pipeline.rules() {
+            metrics.rules.set(rules.rules().len() as i64);
+            for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| **count > 0) {
+                raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), *count);
+            }
+        }
+    }
+}
+
+/// The time of this machine's clock.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

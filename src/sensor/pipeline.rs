@@ -1,0 +1,336 @@
+//! One worker: frames in, verdicts and alerts out, without a lock or an allocation for a message that no rule
+//! objects to.
+
+use super::talk::{self, Found, Spoken, Talk};
+use crate::address::{Side, Timestamp};
+use crate::alert::{Alert, Desk};
+use crate::capture::Frame;
+use crate::event::{Event, Flow, Kind, Sink};
+use crate::metrics::Tally;
+use crate::output::events::EventLog;
+use crate::packet::{self, Decoded, Decoder, Packet};
+use crate::policy::{Pair, RuleSet, Verdict};
+use crate::protocol;
+use crate::stream::{self, Conversation, Delivery, FlowTable};
+use std::sync::Arc;
+
+/// What events meet on their way: counters, rules, alerts, the event log.
+struct Scope {
+    tally: Tally,
+    rules: Option<Arc<RuleSet>>,
+    /// Messages that each rule decided, by its place.
+    rule_hits: Vec<u64>,
+    desk: Desk,
+    emit: Box<dyn FnMut(Alert) + Send>,
+    events: Option<EventLog>,
+    /// The capture file of the present frame, where there are several.
+    file: Option<Arc<str>>,
+}
+
+/// One worker.
+pub struct Pipeline {
+    decoder: Decoder,
+    flows: FlowTable<Talk>,
+    scope: Scope,
+    packets: u64,
+    bytes: u64,
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// Bounds of the flow table.
+    pub flows: stream::Limits,
+    /// Octets of fragments kept.
+    pub fragments: usize,
+    /// Counters, tied to the metrics where there are any.
+    pub tally: Tally,
+    /// The rules, if there are any.
+    pub rules: Option<Arc<RuleSet>>,
+    /// Groups alerts.
+    pub desk: Desk,
+    /// Gets the alerts.
+    pub emit: Box<dyn FnMut(Alert) + Send>,
+    /// Gets every message, where asked for.
+    pub events: Option<EventLog>,
+}
+
+impl Pipeline {
+    /// A worker of these parts.
+    pub fn new(parts: Parts) -> Pipeline {
+        let mut scope = Scope {
+            tally: parts.tally,
+            rules: None,
+            rule_hits: Vec::new(),
+            desk: parts.desk,
+            emit: parts.emit,
+            events: parts.events,
+            file: None,
+        };
+        scope.set_rules(parts.rules);
+        Pipeline {
+            decoder: Decoder::new(parts.fragments),
+            flows: FlowTable::new(parts.flows),
+            scope,
+            packets: 0,
+            bytes: 0,
+            span: None,
+        }
+    }
+
+    /// Names the capture file of the frames that follow, for outputs that mix several.
+    pub fn set_file(&mut self, file: Option<Arc<str>>) {
+        self.scope.file = file;
+    }
+
+    /// Puts other rules in force; conversations look theirs up anew.
+    pub fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
+        self.scope.set_rules(rules);
+    }
+
+    /// Takes one frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.packets += 1;
+        self.bytes += u64::from(frame.wire_len);
+        self.span = Some(match self.span {
+            Some((first, last)) => (first.min(frame.ts), last.max(frame.ts)),
+            None => (frame.ts, frame.ts),
+        });
+        let Pipeline { decoder, flows, scope, .. } = self;
+        let Decoded::Packet(packet) = decoder.decode(frame.link, frame.ts, frame.data) else {
+            return;
+        };
+        flows.packet(frame.ts, &packet, &mut |conversation, side, delivery| {
+            scope.deliver(conversation, side, delivery, frame.ts, frame.number);
+        });
+        if is_silent(&packet) {
+            return;
+        }
+        // A quiet moment for old conversations comes with every 4096th packet.
+        if self.packets.is_multiple_of(4096) {
+            self.tick(frame.ts);
+        }
+    }
+
+    /// Lets go of what is too old by this time.
+    pub fn tick(&mut self, now: Timestamp) {
+        let Pipeline { flows, scope, .. } = self;
+        flows.expire(now, &mut |conversation, side, delivery| {
+            let frame = last_frame(&conversation.state);
+            let ts = conversation.last_seen;
+            scope.deliver(conversation, side, delivery, ts, frame);
+        });
+        scope.desk.tick(now, scope.rules.as_deref(), &mut scope.emit);
+    }
+
+    /// Ends every conversation and closes every alert.
+    ///
+    /// # Errors
+    /// Where the event log could not be written.
+    pub fn finish(&mut self) -> std::io::Result<()> {
+        let Pipeline { flows, scope, .. } = self;
+        flows.finish(&mut |conversation, side, delivery| {
+            let frame = last_frame(&conversation.state);
+            let ts = conversation.last_seen;
+            scope.deliver(conversation, side, delivery, ts, frame);
+        });
+        scope.desk.finish(scope.rules.as_deref(), &mut scope.emit);
+        scope.events.take().map_or(Ok(()), EventLog::finish)
+    }
+
+    /// Lets go of what takes the alerts: after [`Pipeline::finish`] there are no more.
+    pub fn close_emit(&mut self) {
+        self.scope.emit = Box::new(|_| {});
+    }
+
+    /// Writes out what the event log has gathered.
+    pub fn flush_events(&mut self) {
+        if let Some(events) = &mut self.scope.events {
+            events.flush();
+        }
+    }
+
+    /// Whether the reader of the event log has gone away.
+    pub fn is_unheard(&self) -> bool {
+        self.scope.events.as_ref().is_some_and(EventLog::is_broken)
+    }
+
+    /// Packets, octets on the wire, first and last time stamp.
+    pub fn totals(&self) -> (u64, u64, Option<(Timestamp, Timestamp)>) {
+        (self.packets, self.bytes, self.span)
+    }
+
+    /// Counts of messages.
+    pub fn tally(&mut self) -> &mut Tally {
+        &mut self.scope.tally
+    }
+
+    /// Counts of the packet decoder.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Counts of the flow table, and conversations followed at present.
+    pub fn flows(&self) -> (stream::Counters, usize) {
+        (self.flows.counters(), self.flows.len())
+    }
+
+    /// Counts of alerts.
+    pub fn desk(&self) -> &Desk {
+        &self.scope.desk
+    }
+
+    /// The rules in force and how many messages each decided.
+    pub fn rules(&self) -> Option<(&RuleSet, &[u64])> {
+        self.scope.rules.as_deref().map(|rules| (rules, self.scope.rule_hits.as_slice()))
+    }
+}
+
+/// Whether a packet carries nothing that could take long.
+fn is_silent(packet: &Packet<'_>) -> bool {
+    packet.payload.is_empty() && packet.tcp.is_none()
+}
+
+fn last_frame(talk: &Talk) -> u64 {
+    match talk {
+        Talk::New { frame, .. } => *frame,
+        Talk::Spoken(spoken) => spoken.last.1,
+        Talk::Other => 0,
+    }
+}
+
+impl Scope {
+    fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
+        self.rule_hits = vec![0; rules.as_ref().map_or(0, |rules| rules.rules().len())];
+        self.rules = rules;
+    }
+
+    /// Takes what a conversation delivers.
+    fn deliver(
+        &mut self,
+        conversation: &mut Conversation<Talk>,
+        side: Side,
+        delivery: Delivery<'_>,
+        ts: Timestamp,
+        number: u64,
+    ) {
+        let client = conversation.client;
+        if let Talk::New { tries, frame } = &mut conversation.state {
+            let (tried, seen) = (*tries, number.max(*frame));
+            *frame = seen;
+            match delivery {
+                Delivery::Data(bytes) | Delivery::Datagram(bytes) => {
+                    *tries = tried.saturating_add(1);
+                    match talk::find(conversation, tried, bytes) {
+                        Found::Protocol(protocol) => {
+                            let flow = talk::flow(conversation);
+                            conversation.state = Talk::Spoken(Spoken::new(flow, protocol));
+                        }
+                        Found::None => return self.other(conversation, ts, seen),
+                        Found::Unsure => return,
+                    }
+                }
+                Delivery::Closed => return self.other(conversation, ts, seen),
+                Delivery::Gap(_) => return,
+            }
+        }
+        let Talk::Spoken(spoken) = &mut conversation.state else { return };
+        if delivery != Delivery::Closed {
+            spoken.last = (ts, number);
+        }
+        spoken.tell(
+            side,
+            client,
+            |pairs| Judge { scope: self, pairs },
+            |session, at, sink| match delivery {
+                Delivery::Data(bytes) => session.stream(at, bytes, sink),
+                Delivery::Gap(lost) => session.gap(at, lost, sink),
+                Delivery::Datagram(bytes) => session.datagram(at, bytes, sink),
+                Delivery::Closed => session.close(at, sink),
+            },
+            |judge| judge.pairs,
+        );
+    }
+
+    /// A conversation in none of our protocols: judged once.
+    fn other(&mut self, conversation: &mut Conversation<Talk>, ts: Timestamp, frame: u64) {
+        let flow = talk::flow(conversation);
+        let flow = if conversation.client == Some(Side::B) { flow.reversed() } else { flow };
+        conversation.state = Talk::Other;
+        let Some(rules) = &self.rules else { return };
+        let verdict = rules.judge_conversation(&flow);
+        count_hit(&mut self.rule_hits, &verdict);
+        if matches!(verdict, Verdict::Denied { .. } | Verdict::NotAllowed { .. }) {
+            self.desk.conversation(&flow, ts, frame, verdict, rules, &mut self.emit);
+        }
+    }
+}
+
+fn count_hit(hits: &mut [u64], verdict: &Verdict) {
+    if let Verdict::Allowed { rule: Some(rule) } | Verdict::Denied { rule } = verdict
+        && let Some(count) = hits.get_mut(rule.0 as usize)
+    {
+        *count += 1;
+    }
+}
+
+/// Counts, judges and logs the events of one conversation.
+struct Judge<'a> {
+    scope: &'a mut Scope,
+    pairs: Option<[Pair; 2]>,
+}
+
+impl Sink for Judge<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        self.scope.tally.count(event);
+        if let Some(log) = &mut self.scope.events {
+            log.event(event, self.scope.file.as_deref());
+        }
+        if self.scope.rules.is_some() {
+            self.judge(event);
+        }
+    }
+}
+
+impl Judge<'_> {
+    fn judge(&mut self, event: &Event<'_>) {
+        let Scope { rules, rule_hits, desk, emit, .. } = &mut *self.scope;
+        let Some(rules) = rules.as_ref() else { return };
+        if event.kind == Kind::Malformed {
+            return desk.malformed(event, rules, emit);
+        }
+        let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
+        if stale {
+            let pair = rules.pair(event.flow, event.proto);
+            self.pairs = Some(sorted(pair, event.flow));
+        }
+        let Some([low, high]) = &self.pairs else { return };
+        let pair = if is_upward(event.flow) { low } else { high };
+        let verdict = rules.judge(pair, event);
+        count_hit(rule_hits, &verdict);
+        if matches!(verdict, Verdict::Denied { .. } | Verdict::NotAllowed { .. }) {
+            desk.verdict(event, verdict, rules, emit);
+        }
+    }
+}
+
+/// Whether a flow goes from the lower to the higher end: tells its two directions apart.
+fn is_upward(flow: &Flow) -> bool {
+    flow.src <= flow.dst
+}
+
+/// A pair and its opposite, that of the upward direction first.
+fn sorted(pair: Pair, flow: &Flow) -> [Pair; 2] {
+    let back = pair.reversed();
+    if is_upward(flow) { [pair, back] } else { [back, pair] }
+}
+
+/// A tally for every protocol.
+pub fn tally(metrics: Option<&crate::metrics::Metrics>) -> Tally {
+    Tally::new(&protocol::vocabularies(), metrics)
+}
+
+/// Frames skipped by the decoder, by reason, for those that had any.
+pub fn skipped(counters: &packet::Counters) -> impl Iterator<Item = (&'static str, u64)> {
+    packet::Skip::ALL.into_iter().zip(counters.skipped).filter(|(_, n)| *n > 0).map(|(s, n)| (s.name(), n))
+}
