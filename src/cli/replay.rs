@@ -12,8 +12,8 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Arguments of `wayside replay`.
@@ -61,6 +61,24 @@ pub struct Arguments {
     quiet: bool,
 }
 
+impl Arguments {
+    /// A capture and its rules, this many times as fast as it happened, for a person to watch.
+    pub fn demo(file: PathBuf, rules: PathBuf, times: f64) -> Arguments {
+        Arguments {
+            files: vec![file],
+            rules: vec![rules],
+            events: None,
+            pretty: false,
+            alerts: None,
+            group: Group::Window,
+            fail_on: None,
+            speed: Speed::Times(times),
+            sensor: "demo".into(),
+            quiet: false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum Group {
     /// One alert with a count.
@@ -102,9 +120,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let events_on_stdout = arguments.pretty && arguments.events.is_none() || to_stdout(&arguments.events);
     let alerts = alerts(arguments, events_on_stdout)?;
     let mut files = Files::open(&arguments.files).map_err(Failure::failed)?;
-    let grouping = match arguments.group {
-        Group::Window => Grouping::Final,
-        Group::None => Grouping::None,
+    let grouping = match (arguments.group, arguments.speed) {
+        (Group::None, _) => Grouping::None,
+        (Group::Window, Speed::Max) => Grouping::Final,
+        // Somebody watches.
+        (Group::Window, Speed::Times(_)) => Grouping::Live,
     };
     let mut pipeline = Pipeline::new(Parts {
         flows: Limits::default(),
@@ -124,7 +144,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         eprintln!("wayside: {notice}");
     }
     if show {
-        terminal::summary(&mut pipeline, files.names().len(), began.elapsed());
+        terminal::summary(&mut pipeline, &alerts, files.names().len(), began.elapsed());
     }
     let reached = worst.load(Ordering::Relaxed);
     let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());
@@ -188,13 +208,20 @@ fn events(arguments: &Arguments) -> Result<Option<EventLog>, Failure> {
 fn alerts(arguments: &Arguments, stdout_taken: bool) -> Result<Alerts, Failure> {
     match &arguments.alerts {
         Some(path) => Ok(Alerts::json(create(path)?)),
-        None if stdout_taken => Ok(Alerts::readable(Box::new(std::io::stderr()), std::io::stderr().is_terminal())),
-        None => Ok(Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal())),
+        None if stdout_taken => {
+            Ok(Alerts::readable(Box::new(std::io::stderr()), std::io::stderr().is_terminal()).once())
+        }
+        None => Ok(Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once()),
     }
 }
 
 /// Reads all frames.
-fn play(files: &mut Files, pipeline: &mut Pipeline, arguments: &Arguments, show: bool) -> Result<(), Failure> {
+fn play(
+    files: &mut Files,
+    pipeline: &mut Pipeline,
+    arguments: &Arguments,
+    show: bool,
+) -> Result<(), Failure> {
     let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
     let bar = terminal::progress(files.progress().1, show);
     let mut clock: Option<(Instant, i64)> = None;
@@ -209,7 +236,8 @@ fn play(files: &mut Files, pipeline: &mut Pipeline, arguments: &Arguments, show:
         if let Speed::Times(times) = arguments.speed {
             let (began, first) = clock.get_or_insert((Instant::now(), frame.ts.nanos));
             let due = (frame.ts.nanos.saturating_sub(*first)).max(0) as f64 / 1e9 / times;
-            let wait = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX).saturating_sub(began.elapsed());
+            let wait =
+                Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX).saturating_sub(began.elapsed());
             if wait > Duration::from_millis(1) {
                 pipeline.flush_events();
                 std::thread::sleep(wait);

@@ -6,7 +6,7 @@ use crate::alert::Alert;
 use crate::capture::Interface;
 use crate::output::events::{EventLog, Form};
 use crate::sensor::config::{Config, ConfigError};
-use crate::sensor::live::{Sensor, Setup, Stop};
+use crate::sensor::live::{Output, Sensor, Setup, Stop};
 use crate::stream;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
@@ -96,8 +96,6 @@ pub fn stop_on_signals() -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
-
 /// The terminal, and the file where one is configured.
 fn outputs(file: Option<&Path>) -> Result<Vec<Output>, Failure> {
     let mut outputs: Vec<Output> = Vec::new();
@@ -107,7 +105,10 @@ fn outputs(file: Option<&Path>) -> Result<Vec<Output>, Failure> {
     if let Some(path) = file {
         let mut out = append(path)?;
         let write = move |alert: &Alert| {
-            out.write_all(format!("{}\n", alert.json()).as_bytes())?;
+            let mut line = Vec::new();
+            alert.write_json(&mut line);
+            line.push(b'\n');
+            out.write_all(&line)?;
             out.flush()
         };
         outputs.push(("file", Box::new(write)));

@@ -1,12 +1,16 @@
 //! What a person sees on a terminal: alerts, a progress bar, the summary at the end.
 
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertKind};
 use crate::sensor::pipeline::{self, Pipeline};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Alerts remembered to tell a later word from a new one.
+const SEEN_MAX: usize = 100_000;
 
 /// Where alerts go, and how they look there. Clones write to the same place.
 #[derive(Clone)]
@@ -17,31 +21,81 @@ struct Target {
     /// Readable with or without colour, or JSON lines.
     colour: Option<bool>,
     failed: Option<io::Error>,
+    by_rule: BTreeMap<String, u64>,
+    /// The alerts shown so far.
+    seen: HashSet<ulid::Ulid>,
+    /// Whether a later word on an alert that was shown already is left out.
+    once: bool,
+}
+
+impl Target {
+    fn new(out: Box<dyn Write + Send>, colour: Option<bool>) -> Alerts {
+        let target =
+            Target { out, colour, failed: None, by_rule: BTreeMap::new(), seen: HashSet::new(), once: false };
+        Alerts(Arc::new(Mutex::new(target)))
+    }
+}
+
+/// What an alert is counted under: its rule, or what is wrong.
+fn label(alert: &Alert) -> String {
+    match (&alert.rule, alert.kind) {
+        (Some(rule), _) => rule.clone(),
+        (None, AlertKind::NotAllowed) => "(no rule is about these two)".into(),
+        (None, kind) => format!("({})", kind.name()),
+    }
 }
 
 impl Alerts {
     /// One JSON object a line.
     pub fn json(out: Box<dyn Write + Send>) -> Alerts {
-        Alerts(Arc::new(Mutex::new(Target { out, colour: None, failed: None })))
+        Target::new(out, None)
     }
 
     /// Sentences for a person.
     pub fn readable(out: Box<dyn Write + Send>, colour: bool) -> Alerts {
         let colour = colour && std::env::var_os("NO_COLOR").is_none();
-        Alerts(Arc::new(Mutex::new(Target { out, colour: Some(colour), failed: None })))
+        Target::new(out, Some(colour))
+    }
+
+    /// Leaves out the later word on how often a grouped alert happened.
+    pub fn once(self) -> Alerts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).once = true;
+        self
     }
 
     /// Writes one alert at once. The first failure is kept for [`Alerts::finish`].
     pub fn alert(&self, alert: &Alert) {
         let mut target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match target.colour {
-            Some(colour) => alert.readable(colour),
-            None => alert.json(),
-        };
-        let written = target.out.write_all(text.as_bytes()).and_then(|()| target.out.write_all(b"\n"));
-        if let Err(error) = written.and_then(|()| target.out.flush()) {
+        if target.seen.len() >= SEEN_MAX {
+            target.seen.clear();
+        }
+        if target.seen.insert(alert.id) {
+            *target.by_rule.entry(label(alert)).or_default() += 1;
+        } else if target.once {
+            return;
+        }
+        let mut text = Vec::new();
+        match target.colour {
+            Some(colour) => {
+                let mut readable = String::new();
+                // Writing to a String cannot fail.
+                let _ = alert.write_terminal(colour, &mut readable);
+                text.extend_from_slice(readable.as_bytes());
+            }
+            None => alert.write_json(&mut text),
+        }
+        text.push(b'\n');
+        if let Err(error) = target.out.write_all(&text).and_then(|()| target.out.flush()) {
             target.failed.get_or_insert(error);
         }
+    }
+
+    /// Alerts by rule, most first.
+    pub fn by_rule(&self) -> Vec<(String, u64)> {
+        let target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts: Vec<(String, u64)> = target.by_rule.iter().map(|(r, n)| (r.clone(), *n)).collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts
     }
 
     /// The end of it.
@@ -82,11 +136,11 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// Says on standard error what a replay saw.
-pub fn summary(pipeline: &mut Pipeline, files: usize, took: Duration) {
-    eprint!("{}", summary_text(pipeline, files, took));
+pub fn summary(pipeline: &mut Pipeline, alerts: &Alerts, files: usize, took: Duration) {
+    eprint!("{}", summary_text(pipeline, &alerts.by_rule(), files, took));
 }
 
-fn summary_text(pipeline: &mut Pipeline, files: usize, took: Duration) -> String {
+fn summary_text(pipeline: &mut Pipeline, by_rule: &[(String, u64)], files: usize, took: Duration) -> String {
     let mut out = String::new();
     let (packets, bytes, span) = pipeline.totals();
     let seconds = span.map_or(0.0, |(first, last)| last.since(first) as f64 / 1e9);
@@ -131,7 +185,7 @@ fn summary_text(pipeline: &mut Pipeline, files: usize, took: Duration) -> String
         let _ = writeln!(out, "  no message of a protocol that Wayside decodes");
     }
     trouble(pipeline, &mut out);
-    verdicts(pipeline, &mut out);
+    verdicts(pipeline, by_rule, &mut out);
     out
 }
 
@@ -165,17 +219,17 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
 }
 
 /// Alerts by rule.
-fn verdicts(pipeline: &Pipeline, out: &mut String) {
+fn verdicts(pipeline: &Pipeline, by_rule: &[(String, u64)], out: &mut String) {
     if pipeline.rules().is_none() {
         let _ = writeln!(out, "  no rules given: nothing was judged");
         return;
     }
-    let mut counts = pipeline.desk().by_rule();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let total: u64 = counts.iter().map(|(_, n)| n).sum();
-    let _ = writeln!(out, "  {} alerts", grouped(total));
-    for (rule, number) in counts {
-        let _ = writeln!(out, "    {:>6}  {rule}", grouped(number));
+    let alerts: u64 = by_rule.iter().map(|(_, n)| n).sum();
+    let messages = pipeline.desk().counts().messages;
+    let _ =
+        writeln!(out, "  {} alerts for {} messages and conversations", grouped(alerts), grouped(messages));
+    for (rule, number) in by_rule {
+        let _ = writeln!(out, "    {:>6}  {rule}", grouped(*number));
     }
 }
 

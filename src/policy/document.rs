@@ -138,7 +138,8 @@ pub(super) fn number(node: &Node<'_>) -> Option<f64> {
 
 /// "; did you mean 'x'?", where a candidate is near.
 pub(super) fn meant(word: &str, candidates: &[&str]) -> String {
-    nearest(word, candidates.iter().copied()).map_or(String::new(), |near| format!("; did you mean '{near}'?"))
+    nearest(word, candidates.iter().copied())
+        .map_or(String::new(), |near| format!("; did you mean '{near}'?"))
 }
 
 /// At most the first line of a place, and at least one character where there is one.

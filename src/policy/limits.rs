@@ -7,7 +7,11 @@ use crate::event::Vocabulary;
 use toml::de::DeValue;
 
 /// Reads one entry of `points` in a protocol's own terms.
-pub(super) fn read_point(document: &Document<'_>, word: &Word<'_>, words: &Vocabulary) -> Result<Span, Problem> {
+pub(super) fn read_point(
+    document: &Document<'_>,
+    word: &Word<'_>,
+    words: &Vocabulary,
+) -> Result<Span, Problem> {
     let text = word.text;
     let fail = |message: String| document.error(word.span.clone(), message);
     let example = words.spaces.first().copied().unwrap_or("space");
@@ -27,7 +31,9 @@ pub(super) fn read_point(document: &Document<'_>, word: &Word<'_>, words: &Vocab
         return Ok(Span { space, first: 0, last: u32::MAX });
     }
     if let Some((a, b)) = which.split_once("..") {
-        return Err(fail(format!("'{which}' is not a range of points; did you mean '{space_name}:{a}-{b}'?")));
+        return Err(fail(format!(
+            "'{which}' is not a range of points; did you mean '{space_name}:{a}-{b}'?"
+        )));
     }
     let number = |text: &str| {
         text.trim().parse::<u32>().map_err(|_| {
@@ -99,11 +105,17 @@ fn read_value(document: &Document<'_>, node: &Node<'_>) -> Result<Allowed, Probl
     let one = |number: f64, text: String| Ok(Allowed::Range(number, number, text));
     match node.get_ref() {
         DeValue::Boolean(on) => one(f64::from(u8::from(*on)), if *on { "on" } else { "off" }.to_owned()),
-        DeValue::String(text) => read_value_text(document, &Word { text, span: document.inside(node.span(), text) }),
+        DeValue::String(text) => {
+            read_value_text(document, &Word { text, span: document.inside(node.span(), text) })
+        }
         _ => match (integer(node), number(node)) {
             (Some(whole), Some(number)) => one(number, whole.to_string()),
             (None, Some(number)) => one(number, number.to_string()),
-            _ => Err(document.wrong_type("values", node, "numbers, ranges such as \"0..450\", \"on\" or \"off\"")),
+            _ => Err(document.wrong_type(
+                "values",
+                node,
+                "numbers, ranges such as \"0..450\", \"on\" or \"off\"",
+            )),
         },
     }
 }
@@ -120,7 +132,9 @@ fn read_value_text(document: &Document<'_>, word: &Word<'_>) -> Result<Allowed, 
     }
     if let Some((a, b)) = text.split_once("..") {
         let (a, b) = (a.trim(), b.trim().trim_start_matches('='));
-        let not = || fail(format!("'{text}' is not a range of values")).help("write \"0..450\", both ends included");
+        let not = || {
+            fail(format!("'{text}' is not a range of values")).help("write \"0..450\", both ends included")
+        };
         let low = if a.is_empty() { f64::NEG_INFINITY } else { parse(a).ok_or_else(not)? };
         let high = if b.is_empty() { f64::INFINITY } else { parse(b).ok_or_else(not)? };
         if low > high {
@@ -143,9 +157,8 @@ fn read_value_text(document: &Document<'_>, word: &Word<'_>) -> Result<Allowed, 
             let (a, b) = (a.trim(), b.trim());
             Err(fail(format!("'{text}' is not a range of values; did you mean '{a}..{b}'?")))
         }
-        None if numeric => {
-            Err(fail(format!("'{text}' is not a value")).help("write a number, \"0..450\", \"on\", \"off\" or a word"))
-        }
+        None if numeric => Err(fail(format!("'{text}' is not a value"))
+            .help("write a number, \"0..450\", \"on\", \"off\" or a word")),
         None => Ok(Allowed::Name(text.to_owned())),
     }
 }

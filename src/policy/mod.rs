@@ -3,9 +3,9 @@
 //! Flows in: rule files (TOML) and the words of the protocols. Flows out: a [`RuleSet`] that gives a [`Verdict`]
 //! per message, or [`Problem`]s that show the author the line.
 //!
-//! The way: `document` (TOML with the place of every word) → `names` (hosts, groups, zones) and `check` (rules) →
-//! `set` (who: from the two ends of a flow to the rules about them) → `table` (what: from a message to the rule
-//! that allows it, by hash and bisection).
+//! The way: `document` (TOML with the place of every word) → `names` (hosts, groups, zones) and `check` (rules, each in
+//! `rule_reader`) → `set` (who: from the two ends of a flow to the rules about them) → `table` (what: from a message
+//! to the rule that allows it, by hash and bisection).
 //!
 //! # The language
 //! ```toml
@@ -25,6 +25,9 @@
 //! functions = ["write-single-register", 16]
 //! points = ["holding:100-103"] # absent: all points, and messages that name none
 //! values = "0..450"            # both ends included; a number, a list, "on", "off", words such as "latch on"
+//! severity = "critical"        # of the alert when a value breaks the limits; on a deny rule, of what it forbids
+//! attack = ["T0836"]           # the same: ATT&CK for ICS techniques
+//! summary = "{src} set {point} of {dst} to {value}, against {rule}"
 //! [[allow]]
 //! name = "Remote shell for maintenance"
 //! from = "engineering"
@@ -43,11 +46,13 @@
 
 mod check;
 mod document;
+mod doubts;
 mod limits;
 mod names;
 mod places;
 mod problem;
 mod rule;
+mod rule_reader;
 mod set;
 mod spans;
 mod table;
@@ -61,7 +66,7 @@ mod tests;
 pub use places::Place;
 pub use problem::Problem;
 pub use rule::{Carrier, Limits, Rule, RuleId, RuleKind, Severity, Span, Traffic, Verbs};
-pub use set::{Defaults, Pair, RuleSet, Zone};
+pub use set::{Defaults, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};
 
 use crate::event::Vocabulary;

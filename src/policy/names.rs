@@ -34,6 +34,14 @@ pub(super) struct Names<'n, 't> {
     sets: Places<Vec<u32>>,
 }
 
+/// What is known of places.
+pub(super) struct Found {
+    pub sets: Places<Vec<u32>>,
+    pub hosts: Places<String>,
+    pub members: Places<String>,
+    pub zones: Vec<Zone>,
+}
+
 /// What one `from` or `to` resolves to.
 #[derive(Clone, Copy)]
 pub(super) struct Side {
@@ -69,7 +77,12 @@ impl<'n, 't> Names<'n, 't> {
         names
     }
 
-    fn read_hosts(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+    fn read_hosts(
+        &mut self,
+        file: usize,
+        node: &'n Node<'t>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
         let document = &self.documents[file];
         for (key, value) in entries(document.table_of("hosts", node)?) {
             let name: &str = key.get_ref();
@@ -101,7 +114,12 @@ impl<'n, 't> Names<'n, 't> {
         Ok(())
     }
 
-    fn read_groups(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+    fn read_groups(
+        &mut self,
+        file: usize,
+        node: &'n Node<'t>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
         let document = &self.documents[file];
         for (key, value) in entries(document.table_of("groups", node)?) {
             let name: &str = key.get_ref();
@@ -122,7 +140,12 @@ impl<'n, 't> Names<'n, 't> {
         Ok(())
     }
 
-    fn read_zones(&mut self, file: usize, node: &'n Node<'t>, problems: &mut Vec<Problem>) -> Result<(), Problem> {
+    fn read_zones(
+        &mut self,
+        file: usize,
+        node: &'n Node<'t>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
         let document = &self.documents[file];
         for (key, value) in entries(document.table_of("zones", node)?) {
             let name: &str = key.get_ref();
@@ -194,7 +217,12 @@ impl<'n, 't> Names<'n, 't> {
     }
 
     /// What one name, address or prefix stands for.
-    fn resolve(&mut self, file: usize, word: &Word<'n>, path: &mut Vec<&'n str>) -> Result<Rc<[Place]>, Problem> {
+    fn resolve(
+        &mut self,
+        file: usize,
+        word: &Word<'n>,
+        path: &mut Vec<&'n str>,
+    ) -> Result<Rc<[Place]>, Problem> {
         if let Some(host) = self.hosts.get(word.text) {
             return Ok(host.places.clone());
         }
@@ -203,7 +231,8 @@ impl<'n, 't> Names<'n, 't> {
         }
         if let Some(group) = self.groups.get(word.text) {
             if path.contains(&word.text) {
-                let chain = path.iter().chain([&word.text]).map(|name| format!("'{name}'")).collect::<Vec<_>>();
+                let chain =
+                    path.iter().chain([&word.text]).map(|name| format!("'{name}'")).collect::<Vec<_>>();
                 let message = format!("group '{}' contains itself: {}", word.text, chain.join(" holds "));
                 return Err(self.documents[file].error(word.span.clone(), message).label("leads back here"));
             }
@@ -311,13 +340,14 @@ impl<'n, 't> Names<'n, 't> {
     }
 
     /// Takes what is known of places: the sets that rules name, the hosts, the zones.
-    pub(super) fn finish(mut self, problems: &mut Vec<Problem>) -> (Places<Vec<u32>>, Places<String>, Vec<Zone>) {
+    pub(super) fn finish(mut self, problems: &mut Vec<Problem>) -> Found {
         let mut hosts: Places<String> = Places::default();
         for name in &self.host_order {
             let host = &self.hosts[name];
             for place in host.places.iter() {
                 if let Some(first) = hosts.get(place).filter(|first| first != name) {
-                    let message = format!("hosts '{first}' and '{name}' are both {place}: alerts will say '{first}'");
+                    let message =
+                        format!("hosts '{first}' and '{name}' are both {place}: alerts will say '{first}'");
                     problems.push(self.documents[host.file].warning(host.span.clone(), message));
                 }
                 hosts.entry(*place, || (*name).to_owned());
@@ -335,7 +365,17 @@ impl<'n, 't> Names<'n, 't> {
             }
             done.push(Zone { name: word.text.to_owned(), level, places });
         }
-        (self.sets, hosts, done)
+        let mut members: Places<String> = Places::default();
+        let mut groups: Vec<(&'n str, &Group<'n>)> =
+            self.groups.iter().map(|(name, group)| (*name, group)).collect();
+        groups.sort_unstable_by_key(|(_, group)| (group.file, group.span.start));
+        for (name, group) in groups {
+            let literal = group.members.iter().filter(|word| !self.hosts.contains_key(word.text));
+            for place in literal.filter_map(|word| self.place(group.file, word)?.ok()) {
+                members.entry(place, || name.to_owned());
+            }
+        }
+        Found { sets: self.sets, hosts, members, zones: done }
     }
 }
 

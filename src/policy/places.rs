@@ -91,7 +91,7 @@ impl<T> Places<T> {
     }
 
     /// Everything known of an end: its own address first, then its MAC address, then ever wider prefixes.
-    pub(super) fn of(&self, address: Address, mac: Option<Mac>) -> impl Iterator<Item = &T> {
+    pub(super) fn of(&self, address: Address, mac: Option<Mac>) -> impl Iterator<Item = (Place, &T)> {
         let (mac, lengths) = match address {
             Address::V4(_) => (mac, &self.v4),
             Address::V6(_) => (mac, &self.v6),
@@ -101,7 +101,8 @@ impl<T> Places<T> {
         let is_own = |place: &Place| place.is_single();
         let mac = mac.filter(|_| self.macs).map(Place::Mac);
         let own = nets.clone().filter(is_own).chain(mac);
-        own.chain(nets.filter(move |place| !is_own(place))).filter_map(|place| self.map.get(&place))
+        own.chain(nets.filter(move |place| !is_own(place)))
+            .filter_map(|place| Some((place, self.map.get(&place)?)))
     }
 }
 
@@ -119,7 +120,8 @@ pub(super) fn parse_mac(text: &str) -> Option<Mac> {
     let mut octets = [0u8; 6];
     let mut parts = text.split([':', '-']);
     for octet in &mut octets {
-        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let part =
+            parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))?;
         *octet = u8::from_str_radix(part, 16).ok()?;
     }
     parts.next().is_none().then_some(Mac(octets))
@@ -140,11 +142,17 @@ mod tests {
         let mac = Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70]);
         *places.entry(Place::Mac(mac), String::new) = "mac".to_owned();
         let of = |ip: [u8; 4], mac| {
-            places.of(IpAddr::from(ip).into(), mac).map(String::as_str).collect::<Vec<_>>()
+            places.of(IpAddr::from(ip).into(), mac).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
         };
-        assert_eq!(of([10, 20, 0, 70], Some(mac)), ["10.20.0.70/32", "mac", "10.20.0.64/28", "10.0.0.0/8", "0.0.0.0/0"]);
+        assert_eq!(
+            of([10, 20, 0, 70], Some(mac)),
+            ["10.20.0.70/32", "mac", "10.20.0.64/28", "10.0.0.0/8", "0.0.0.0/0"]
+        );
         assert_eq!(of([10, 20, 0, 80], None), ["10.0.0.0/8", "0.0.0.0/0"]);
-        assert_eq!(places.of(Address::Mac(mac), None).collect::<Vec<_>>(), ["mac"]);
+        assert_eq!(
+            places.of(Address::Mac(mac), None).map(|(_, text)| text.as_str()).collect::<Vec<_>>(),
+            ["mac"]
+        );
     }
 
     #[test]

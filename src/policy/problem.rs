@@ -38,7 +38,10 @@ impl Source {
 
 /// One error or warning about a rule file. With [`miette`] it prints as a picture of the place.
 #[derive(Clone)]
-pub struct Problem {
+pub struct Problem(Box<Inside>);
+
+#[derive(Clone)]
+struct Inside {
     level: Level,
     message: String,
     place: Option<(Source, Range<usize>)>,
@@ -48,77 +51,67 @@ pub struct Problem {
 }
 
 impl Problem {
+    fn new(level: Level, message: String, place: Option<(Source, Range<usize>)>) -> Self {
+        Problem(Box::new(Inside { level, message, place, label: "here".to_owned(), also: None, help: None }))
+    }
+
     pub(super) fn error(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
-        Problem {
-            level: Level::Error,
-            message: message.into(),
-            place: Some((source.clone(), span)),
-            label: "here".to_owned(),
-            also: None,
-            help: None,
-        }
+        Problem::new(Level::Error, message.into(), Some((source.clone(), span)))
     }
 
     pub(super) fn warning(source: &Source, span: Range<usize>, message: impl Into<String>) -> Self {
-        Problem { level: Level::Warning, ..Problem::error(source, span, message) }
+        Problem::new(Level::Warning, message.into(), Some((source.clone(), span)))
     }
 
     /// An error that belongs to no line: a file that cannot be read.
     pub(super) fn file(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Problem {
-            level: Level::Error,
-            message: message.into(),
-            place: None,
-            label: String::new(),
-            also: None,
-            help: Some(help.into()),
-        }
+        Problem::new(Level::Error, message.into(), None).help(help)
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.0.label = label.into();
         self
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
         self
     }
 
     /// Points at a second place of the same file.
     pub(super) fn also(mut self, span: Range<usize>, label: &'static str) -> Self {
-        self.also = Some((span, label));
+        self.0.also = Some((span, label));
         self
     }
 
     /// Whether it keeps the rules from being used.
     pub fn is_error(&self) -> bool {
-        self.level == Level::Error
+        self.0.level == Level::Error
     }
 
     /// What is wrong, in one sentence without place or advice.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// What to do about it, where there is something to say.
     pub fn advice(&self) -> Option<&str> {
-        self.help.as_deref()
+        self.0.help.as_deref()
     }
 
     /// The file, as it was named when loading.
     pub fn file_name(&self) -> Option<&str> {
-        self.place.as_ref().map(|(source, _)| source.name())
+        self.0.place.as_ref().map(|(source, _)| source.name())
     }
 
     /// The 1-based line.
     pub fn line(&self) -> Option<u32> {
-        self.place.as_ref().map(|(source, span)| source.line(span.start))
+        self.0.place.as_ref().map(|(source, span)| source.line(span.start))
     }
 
     /// The words that are underlined.
     pub fn underlined(&self) -> Option<&str> {
-        self.place.as_ref().map(|(source, span)| source.words(span))
+        self.0.place.as_ref().map(|(source, span)| source.words(span))
     }
 
     /// All of it in one line, for a log: `pump.toml:12: error: unknown host 'plc3'; did you mean 'plc-3'?`
@@ -128,21 +121,21 @@ impl Problem {
             (Some(file), Some(line)) => format!("{file}:{line}: "),
             _ => String::new(),
         };
-        let help = self.help.iter().map(|help| format!(" ({help})")).collect::<String>();
-        format!("{place}{level}: {}{help}", self.message)
+        let help = self.0.help.iter().map(|help| format!(" ({help})")).collect::<String>();
+        format!("{place}{level}: {}{help}", self.0.message)
     }
 
     /// Orders problems as a reader meets them: file by file, from top to bottom.
     pub(super) fn place_key(&self, files: &[(String, String)]) -> (usize, usize) {
         let file = self.file_name().and_then(|name| files.iter().position(|(file, _)| file == name));
-        (file.unwrap_or(0), self.place.as_ref().map_or(0, |(_, span)| span.start))
+        (file.unwrap_or(0), self.0.place.as_ref().map_or(0, |(_, span)| span.start))
     }
 }
 
 /// The sentence alone; [`Problem::one_line`] has the place and the advice.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -156,21 +149,21 @@ impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
     fn severity(&self) -> Option<Level> {
-        Some(self.level)
+        Some(self.0.level)
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_deref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.0.help.as_deref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|(source, _)| &source.named as &dyn SourceCode)
+        self.0.place.as_ref().map(|(source, _)| &source.named as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, span) = self.place.as_ref()?;
-        let first = LabeledSpan::new_primary_with_span(Some(self.label.clone()), span.clone());
-        let also = self.also.iter().map(|(span, label)| LabeledSpan::at(span.clone(), *label));
+        let (_, span) = self.0.place.as_ref()?;
+        let first = LabeledSpan::new_primary_with_span(Some(self.0.label.clone()), span.clone());
+        let also = self.0.also.iter().map(|(span, label)| LabeledSpan::at(span.clone(), *label));
         Some(Box::new(std::iter::once(first).chain(also)))
     }
 }

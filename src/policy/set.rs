@@ -6,7 +6,7 @@
 
 use super::places::{Place, Places};
 use super::rule::{Carrier, Rule, RuleId, RuleKind, Traffic};
-use super::table::PairTable;
+use super::table::{Miss, PairTable};
 use super::verdict::{Verdict, Why};
 use crate::address::{Address, Mac, Transport};
 use crate::event::{Event, Flow, Kind, Verb, Vocabulary};
@@ -41,6 +41,17 @@ pub struct Zone {
     pub places: Vec<Place>,
 }
 
+/// Who an address is, as far as the files say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who<'r> {
+    /// This host: its own address, or its MAC address.
+    Host(&'r str),
+    /// One of those that a host's prefix, or a member of a group, covers.
+    Within(&'r str),
+    /// Nobody that the files name.
+    Unknown,
+}
+
 /// The number of the set that holds everyone.
 pub(super) const ANYONE: u32 = 0;
 
@@ -52,6 +63,8 @@ pub(super) struct Parts {
     pub sets: Places<Vec<u32>>,
     /// For each place, the host that it is.
     pub hosts: Places<String>,
+    /// For each place that a group names without a host, the group.
+    pub members: Places<String>,
     pub zones: Vec<Zone>,
     pub defaults: Defaults,
 }
@@ -85,6 +98,13 @@ impl Pair {
     pub fn reversed(&self) -> Pair {
         Pair { there: self.back.clone(), back: self.there.clone(), generation: self.generation }
     }
+}
+
+/// What kept a message from being allowed: put into a reason only where somebody asks.
+enum Failed<'a> {
+    Pair,
+    Answer,
+    Request(Miss<'a>),
 }
 
 type End = (Address, Option<Mac>);
@@ -150,7 +170,17 @@ impl RuleSet {
 
     /// The host that an address is: by its own address, then by its MAC address, then by the narrowest prefix.
     pub fn name_of(&self, address: Address, mac: Option<Mac>) -> Option<&str> {
-        self.parts.hosts.of(address, mac).next().map(String::as_str)
+        self.parts.hosts.of(address, mac).next().map(|(_, name)| name.as_str())
+    }
+
+    /// Who an address is: as [`RuleSet::name_of`], and by groups that name it without a host.
+    pub fn who(&self, address: Address, mac: Option<Mac>) -> Who<'_> {
+        let member = || self.parts.members.of(address, mac).next().map(|(_, group)| Who::Within(group));
+        match self.parts.hosts.of(address, mac).next() {
+            Some((place, host)) if place.is_single() => Who::Host(host),
+            Some((_, host)) => Who::Within(host),
+            None => member().unwrap_or(Who::Unknown),
+        }
     }
 
     /// Finds the rules about a flow (and its opposite) in a control protocol. Ask once for each direction of a
@@ -200,7 +230,9 @@ impl RuleSet {
             sides.filter_map(|sides| self.by_sides.get(&sides)).flatten().copied().collect()
         } else {
             let sent = from.iter().filter_map(|from| self.by_sender.get(from)).flatten();
-            sent.filter(|id| rule_of(id).is_some_and(|rule| to.binary_search(&rule.to).is_ok())).copied().collect()
+            sent.filter(|id| rule_of(id).is_some_and(|rule| to.binary_search(&rule.to).is_ok()))
+                .copied()
+                .collect()
         };
         ids.retain(|id| rule_of(id).is_some_and(&wanted));
         ids.sort_unstable();
@@ -210,7 +242,7 @@ impl RuleSet {
     /// The sets that an end belongs to, sorted.
     fn sets_of(&self, (address, mac): End) -> Vec<u32> {
         let mut sets = vec![ANYONE];
-        self.parts.sets.of(address, mac).for_each(|more| sets.extend_from_slice(more));
+        self.parts.sets.of(address, mac).for_each(|(_, more)| sets.extend_from_slice(more));
         sets.sort_unstable();
         sets.dedup();
         sets
@@ -243,19 +275,23 @@ impl RuleSet {
         let allowed = match event.kind {
             _ if event.verb == Verb::Session => {
                 let first = pair.there.first_allow().into_iter().chain(pair.back.first_allow()).min();
-                first.ok_or((None, Why::NoRule))
+                first.ok_or(Failed::Pair)
             }
-            Kind::Response => pair.back.allows_answered(event).ok_or_else(|| pair.back.why_not(event, rules)),
-            Kind::Unsolicited => pair.there.allows(event, rules).or_else(|miss| {
-                pair.back.grants(event.device, Verb::Read).ok_or(miss)
-            }),
-            _ => pair.there.allows(event, rules),
+            Kind::Response => pair.back.allows_answered(event).ok_or(Failed::Answer),
+            Kind::Unsolicited => pair
+                .there
+                .allows(event, rules)
+                .or_else(|miss| pair.back.grants(event.device, Verb::Read).ok_or(Failed::Request(miss))),
+            _ => pair.there.allows(event, rules).map_err(Failed::Request),
         };
-        match allowed {
-            Ok(rule) => Verdict::Allowed { rule: Some(RuleId(rule)) },
-            Err(_) if self.parts.defaults.control_traffic => Verdict::Allowed { rule: None },
-            Err((nearest, why)) => Verdict::NotAllowed { nearest: nearest.map(RuleId), why },
-        }
+        let (nearest, why) = match allowed {
+            Ok(rule) => return Verdict::Allowed { rule: Some(RuleId(rule)) },
+            Err(_) if self.parts.defaults.control_traffic => return Verdict::Allowed { rule: None },
+            Err(Failed::Pair) => (None, Why::NoRule),
+            Err(Failed::Answer) => pair.back.why_not(event, rules),
+            Err(Failed::Request(miss)) => pair.there.nearest(&miss, rules),
+        };
+        Verdict::NotAllowed { nearest: nearest.map(RuleId), why }
     }
 
     /// Judges a conversation that is no control protocol, once. `flow` is from client to server; where it is not

@@ -168,7 +168,11 @@ mod tests {
     fn runs() -> impl Strategy<Value = Vec<Run>> {
         let index = prop_oneof![0u32..60, Just(u32::MAX)];
         proptest::collection::vec((0u32..60, index), 0..20).prop_map(|ends| {
-            let run = |(rule, (a, b)): (usize, (u32, u32))| Run { first: a.min(b), last: a.max(b), rule: rule as u32 };
+            let run = |(rule, (a, b)): (usize, (u32, u32))| Run {
+                first: a.min(b),
+                last: a.max(b),
+                rule: rule as u32,
+            };
             ends.into_iter().enumerate().map(run).collect()
         })
     }

@@ -150,13 +150,35 @@ impl Half {
         half
     }
 
-    fn buckets<'h>(&'h self, ask: &'h Ask<'_>) -> impl Iterator<Item = &'h Bucket> {
-        self.shapes.iter().filter_map(|shape| self.buckets.get(&ask.key(*shape)?))
+    /// The buckets that may speak of an ask: one look-up for each shape that occurs.
+    fn buckets(&self, ask: &Ask<'_>) -> Buckets<'_> {
+        let mut found = Buckets { buckets: [None; SHAPES], count: 0 };
+        let present = self.shapes.iter().filter_map(|shape| self.buckets.get(&ask.key(*shape)?));
+        for (place, bucket) in found.buckets.iter_mut().zip(present) {
+            *place = Some(bucket);
+            found.count += 1;
+        }
+        found
     }
 
     /// The first rule that fits but for the points.
     fn coarse(&self, ask: &Ask<'_>) -> Option<u32> {
         self.coarse_shapes.iter().filter_map(|shape| self.coarse.get(&ask.key(*shape)?)).min().copied()
+    }
+}
+
+/// How many shapes there can be.
+const SHAPES: usize = 16;
+
+/// The buckets found for one ask.
+struct Buckets<'h> {
+    buckets: [Option<&'h Bucket>; SHAPES],
+    count: usize,
+}
+
+impl<'h> Buckets<'h> {
+    fn iter(&self) -> impl Iterator<Item = &'h Bucket> {
+        self.buckets.iter().take(self.count).copied().flatten()
     }
 }
 
@@ -184,6 +206,14 @@ fn fixed(devices: &Option<Vec<u32>>, functions: &Option<Vec<u16>>, verbs: Verbs)
     all
 }
 
+/// The first thing in a message that no rule allows.
+#[derive(Clone, Copy)]
+pub(super) struct Miss<'a> {
+    ask: Ask<'a>,
+    /// The point.
+    index: u32,
+}
+
 /// The rules about one pair of ends in one direction.
 #[derive(Default, Debug)]
 pub(super) struct PairTable {
@@ -204,7 +234,9 @@ impl PairTable {
         let mut granted = Map::default();
         let mut first_allow = None;
         for id in ids {
-            let Some(rule) = rules.get(*id as usize).filter(|rule| rule.kind == RuleKind::Allow) else { continue };
+            let Some(rule) = rules.get(*id as usize).filter(|rule| rule.kind == RuleKind::Allow) else {
+                continue;
+            };
             first_allow = first_allow.or(Some(*id));
             for (device, _, verb) in fixed(&rule.devices, &None, rule.granted) {
                 granted.entry(key(device, None, verb, None)).or_insert(*id);
@@ -231,7 +263,7 @@ impl PairTable {
 
     /// The first rule that lets a verb be done to a device, whatever the function and the points.
     pub(super) fn grants(&self, device: Option<u32>, verb: Verb) -> Option<u32> {
-        let device = device.map(|device| Some(device)).into_iter().chain([None]);
+        let device = device.map(Some).into_iter().chain([None]);
         let keys = device.flat_map(|device| [Some(verb), None].map(|verb| key(device, None, verb, None)));
         keys.filter_map(|key| self.granted.get(&key)).min().copied()
     }
@@ -240,11 +272,16 @@ impl PairTable {
     /// function counts only where it is one of requests (a DNP3 response has a code of its own).
     pub(super) fn allows_answered(&self, event: &Event<'_>) -> Option<u32> {
         let known = event.function.and_then(|code| event.proto.function(code));
-        if known.is_some_and(|code| code.verb == event.verb) {
+        let asked = event.verb != Verb::Report && known.is_some_and(|code| code.verb == event.verb);
+        if asked {
             return self.allow.coarse(&Ask::bare(event));
         }
         let read = (event.verb == Verb::Report).then_some(Verb::Read);
-        [Some(event.verb), read].into_iter().flatten().filter_map(|verb| self.grants(event.device, verb)).min()
+        [Some(event.verb), read]
+            .into_iter()
+            .flatten()
+            .filter_map(|verb| self.grants(event.device, verb))
+            .min()
     }
 
     /// The first deny rule that objects to any part of a message.
@@ -258,7 +295,7 @@ impl PairTable {
     fn objects_to(&self, ask: &Ask<'_>, rules: &[Rule]) -> Option<u32> {
         let mut found: Option<u32> = None;
         let mut note = |rule: u32| found = Some(found.map_or(rule, |before| before.min(rule)));
-        for bucket in self.deny.buckets(ask) {
+        for bucket in self.deny.buckets(ask).iter() {
             bucket.free.overlapping(ask.first, ask.last).for_each(|run| note(run.rule));
             if !ask.valued() {
                 continue;
@@ -274,28 +311,29 @@ impl PairTable {
         found
     }
 
-    /// The first rule that allows a message, or what is in the way.
-    pub(super) fn allows(&self, event: &Event<'_>, rules: &[Rule]) -> Result<u32, (Option<u32>, Why)> {
+    /// The first rule that allows a message, or the first thing in it that none allows.
+    pub(super) fn allows<'a>(&self, event: &Event<'a>, rules: &[Rule]) -> Result<u32, Miss<'a>> {
         let mut first = None;
         for ask in Ask::each(event) {
             match self.allows_ask(&ask, rules) {
                 Ok(rule) => first = first.or(Some(rule)),
-                Err(index) => return Err(self.nearest(&ask, index, rules)),
+                Err(index) => return Err(Miss { ask, index }),
             }
         }
         // There is always at least one ask.
-        first.ok_or((None, Why::NoRule))
+        first.ok_or(Miss { ask: Ask::bare(event), index: 0 })
     }
 
     /// Walks the points of an ask as far as rules reach; fails with the first point that none allows.
     fn allows_ask(&self, ask: &Ask<'_>, rules: &[Rule]) -> Result<u32, u32> {
+        let buckets = self.allow.buckets(ask);
         let mut first = None;
         let mut index = ask.first;
         loop {
-            let free = self.allow.buckets(ask).filter_map(|b| b.free.at(index)).min_by_key(|run| run.rule);
+            let free = buckets.iter().filter_map(|b| b.free.at(index)).min_by_key(|run| run.rule);
             let (rule, reach) = match free {
                 Some(run) => (run.rule, run.last),
-                None => self.allows_value(ask, index, rules).ok_or(index)?,
+                None => allows_value(&buckets, ask, index, rules).ok_or(index)?,
             };
             let first = *first.get_or_insert(rule);
             if reach >= ask.last {
@@ -305,33 +343,13 @@ impl PairTable {
         }
     }
 
-    /// The first rule with limits that allows one point, and how far it is known to.
-    fn allows_value(&self, ask: &Ask<'_>, index: u32, rules: &[Rule]) -> Option<(u32, u32)> {
-        let value = ask.value(index);
-        if value.is_none() && (ask.valued() || changes(ask.verb)) {
-            return None;
-        }
-        let mut found: Option<(u32, u32)> = None;
-        for bucket in self.allow.buckets(ask) {
-            bucket.bounded.overlapping(index, index, &mut |run| {
-                if found.is_some_and(|(rule, _)| rule <= run.rule) {
-                    return;
-                }
-                match value {
-                    None => found = Some((run.rule, run.last)),
-                    Some(value) if holds(rules, run.rule, value) => found = Some((run.rule, index)),
-                    Some(_) => {}
-                }
-            });
-        }
-        found
-    }
-
     /// The rule that came closest to allowing an ask, and what kept it from it. Not on the path of what is allowed.
-    fn nearest(&self, ask: &Ask<'_>, index: u32, rules: &[Rule]) -> (Option<u32>, Why) {
+    pub(super) fn nearest(&self, miss: &Miss<'_>, rules: &[Rule]) -> (Option<u32>, Why) {
+        let Miss { ask, index } = miss;
+        let index = *index;
         let mut limited: Option<u32> = None;
         let mut closest: Option<(u32, u32)> = None;
-        for bucket in self.allow.buckets(ask) {
+        for bucket in self.allow.buckets(ask).iter() {
             bucket.bounded.overlapping(index, index, &mut |run| {
                 limited = Some(limited.map_or(run.rule, |before| before.min(run.rule)));
             });
@@ -368,18 +386,45 @@ impl PairTable {
         let best = allows
             .take(NEAREST_LOOKS_AT)
             .map(|(id, rule)| {
-                let device = rule.devices.as_ref().is_none_or(|d| ask.device.is_some_and(|at| d.contains(&at)));
+                let device =
+                    rule.devices.as_ref().is_none_or(|d| ask.device.is_some_and(|at| d.contains(&at)));
                 let verb = rule.verbs.has(ask.verb);
                 let function =
                     rule.functions.as_ref().is_none_or(|f| ask.function.is_some_and(|at| f.contains(&at)));
-                let why = match (device, verb, function) {
-                    (false, ..) => Why::Device,
-                    (_, false, _) => Why::Verb(ask.verb),
-                    _ => Why::Function,
+                let why = match (verb, device) {
+                    (false, _) => Why::Verb(ask.verb),
+                    (true, false) => Why::Device,
+                    (true, true) => Why::Function,
                 };
-                (u8::from(device) * 4 + u8::from(verb) * 2 + u8::from(function), id, why)
+                (u8::from(verb) * 4 + u8::from(device) * 2 + u8::from(function), id, why)
             })
             .reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map_or((None, Why::NoRule), |(_, id, why)| (Some(id), why))
     }
+}
+
+/// The first rule with limits that allows one point, and how far it is known to.
+fn allows_value(buckets: &Buckets<'_>, ask: &Ask<'_>, index: u32, rules: &[Rule]) -> Option<(u32, u32)> {
+    let value = ask.value(index);
+    if value.is_none() && (ask.valued() || changes(ask.verb)) {
+        return None;
+    }
+    let mut found: Option<(u32, u32)> = None;
+    for bucket in buckets.iter() {
+        bucket.bounded.overlapping(index, index, &mut |run| {
+            if found.is_some_and(|(rule, _)| rule <= run.rule) {
+                return;
+            }
+            match value {
+                None => found = Some((run.rule, run.last)),
+                Some(value) if holds(rules, run.rule, value) => {
+                    let fits = |at: &u32| ask.value(*at).is_some_and(|value| holds(rules, run.rule, value));
+                    let more = (index..=run.last.min(ask.last)).skip(1).take_while(fits);
+                    found = Some((run.rule, more.last().unwrap_or(index)));
+                }
+                Some(_) => {}
+            }
+        });
+    }
+    found
 }

@@ -7,11 +7,11 @@
 use crate::address::{Side, Timestamp, Transport};
 use crate::event::{Flow, Sink, Vocabulary};
 
-// pub mod dnp3;
+pub mod dnp3;
 pub mod modbus;
 
 /// Every protocol that Wayside decodes, in the order in which content is tried. The place is the vocabulary's id.
-pub static REGISTRY: &[Protocol] = &[modbus::PROTOCOL];
+pub static REGISTRY: &[Protocol] = &[modbus::PROTOCOL, dnp3::PROTOCOL];
 
 /// The words of every protocol, for rules and outputs.
 pub fn vocabularies() -> Vec<&'static Vocabulary> {

@@ -12,7 +12,7 @@
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use crate::address::Timestamp;
-use crate::alert::{Alert, Desk, Grouping};
+use crate::alert::{Alert, AlertKind, Desk, Grouping};
 use crate::capture::live::{Drops, Next, drop_capabilities};
 use crate::capture::{CaptureError, Frame, Interface, Live};
 use crate::metrics::{Metrics, raise};
@@ -59,7 +59,7 @@ pub struct Setup {
     /// Where to serve metrics.
     pub listen: SocketAddr,
     /// The outputs that get every alert, by name.
-    pub outputs: Vec<(&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>)>,
+    pub outputs: Vec<Output>,
     /// Gets every message, where asked for.
     pub events: Option<EventLog>,
 }
@@ -174,7 +174,8 @@ impl Sensor {
             tally: pipeline::tally(Some(&metrics)),
             rules: setup.rules,
             desk: Desk::new(Grouping::Live, setup.name)
-                .with_limits(setup.alert_groups, u64::from(setup.alert_window) * 1_000_000_000),
+                .with_limit(setup.alert_groups)
+                .with_window(u64::from(setup.alert_window) * 1_000_000_000),
             emit: alerts,
             events: setup.events,
         };
@@ -189,9 +190,10 @@ impl Sensor {
         let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0 };
         worker.run(&taken, &changed);
         ready.set(false);
-        let failed = worker.taps.iter().find_map(|tap| {
-            tap.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
-        });
+        let failed = worker
+            .taps
+            .iter()
+            .find_map(|tap| tap.failed.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended_itself = !stop.is_set();
         stop.now();
         drop(taken);
@@ -289,14 +291,14 @@ fn listen(
     thread::Builder::new().name("interface".into()).spawn(run)
 }
 
-type Emit = Box<dyn FnMut(Alert) + Send>;
-type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
+/// Takes every alert; an error is one alert lost.
+pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
 
 /// Starts the thread that hands alerts to the outputs; returns its entrance.
 fn hand_out(
     mut outputs: Vec<Output>,
     metrics: &Arc<Metrics>,
-) -> Result<(Emit, JoinHandle<()>), std::io::Error> {
+) -> Result<(Box<dyn FnMut(Alert) + Send>, JoinHandle<()>), std::io::Error> {
     let (entrance, exit) = sync_channel::<Alert>(ALERTS);
     let waiting = Arc::new(AtomicU64::new(0));
     let names: Vec<&'static str> = outputs.iter().map(|(name, _)| *name).collect();
@@ -417,13 +419,16 @@ impl Worker {
             ("flow", flows.evicted),
             ("stream-buffer", flows.buffer_full),
             ("fragment", fragments),
-            ("alert-group", desk.evicted()),
+            ("alert-group", desk.counts().evicted),
         ] {
             raise(&metrics.evictions.with_label_values(&[what]), count);
         }
         for severity in Severity::ALL {
-            for (kind, count) in desk.counts(severity) {
-                raise(&metrics.alerts.with_label_values(&[severity.name(), kind]), count);
+            for kind in AlertKind::ALL {
+                let count = desk.counts().of(severity, kind);
+                if count > 0 {
+                    raise(&metrics.alerts.with_label_values(&[severity.name(), kind.name()]), count);
+                }
             }
         }
         let counters = *self.pipeline.decoder().counters();

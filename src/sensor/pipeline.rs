@@ -5,7 +5,7 @@ use super::talk::{self, Found, Spoken, Talk};
 use crate::address::{Side, Timestamp};
 use crate::alert::{Alert, Desk};
 use crate::capture::Frame;
-use crate::event::{Event, Flow, Kind, Sink};
+use crate::event::{Event, Flow, Sink};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
 use crate::packet::{self, Decoded, Decoder, Packet};
@@ -80,6 +80,7 @@ impl Pipeline {
 
     /// Names the capture file of the frames that follow, for outputs that mix several.
     pub fn set_file(&mut self, file: Option<Arc<str>>) {
+        self.scope.desk.set_file(file.clone());
         self.scope.file = file;
     }
 
@@ -120,7 +121,7 @@ impl Pipeline {
             let ts = conversation.last_seen;
             scope.deliver(conversation, side, delivery, ts, frame);
         });
-        scope.desk.tick(now, scope.rules.as_deref(), &mut scope.emit);
+        scope.desk.tick(now, &mut scope.emit);
     }
 
     /// Ends every conversation and closes every alert.
@@ -134,7 +135,7 @@ impl Pipeline {
             let ts = conversation.last_seen;
             scope.deliver(conversation, side, delivery, ts, frame);
         });
-        scope.desk.finish(scope.rules.as_deref(), &mut scope.emit);
+        scope.desk.finish(&mut scope.emit);
         scope.events.take().map_or(Ok(()), EventLog::finish)
     }
 
@@ -260,9 +261,7 @@ impl Scope {
         let Some(rules) = &self.rules else { return };
         let verdict = rules.judge_conversation(&flow);
         count_hit(&mut self.rule_hits, &verdict);
-        if matches!(verdict, Verdict::Denied { .. } | Verdict::NotAllowed { .. }) {
-            self.desk.conversation(&flow, ts, frame, verdict, rules, &mut self.emit);
-        }
+        self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);
     }
 }
 
@@ -296,9 +295,6 @@ impl Judge<'_> {
     fn judge(&mut self, event: &Event<'_>) {
         let Scope { rules, rule_hits, desk, emit, .. } = &mut *self.scope;
         let Some(rules) = rules.as_ref() else { return };
-        if event.kind == Kind::Malformed {
-            return desk.malformed(event, rules, emit);
-        }
         let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
         if stale {
             let pair = rules.pair(event.flow, event.proto);
@@ -308,9 +304,7 @@ impl Judge<'_> {
         let pair = if is_upward(event.flow) { low } else { high };
         let verdict = rules.judge(pair, event);
         count_hit(rule_hits, &verdict);
-        if matches!(verdict, Verdict::Denied { .. } | Verdict::NotAllowed { .. }) {
-            desk.verdict(event, verdict, rules, emit);
-        }
+        desk.event(event, &verdict, rules, emit);
     }
 }
 

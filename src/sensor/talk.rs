@@ -108,8 +108,12 @@ pub fn find<T>(conversation: &Conversation<T>, tries: u8, bytes: &[u8]) -> Found
             return Found::Protocol(protocol);
         }
         let owns = |end: &Endpoint| protocol.owns(*transport, end.port);
+        // A client's own port is chance, unless it is one of those that only a service may have.
         let owned = match client {
-            Some(client) => owns(&ends[client.other().index()]),
+            Some(client) => {
+                let own = &ends[client.index()];
+                owns(&ends[client.other().index()]) || own.port < 1024 && owns(own)
+            }
             None => ends.iter().any(owns),
         };
         if owned {

@@ -6,7 +6,7 @@
 
 use super::codes;
 use super::meaning::{self, Asked, ModbusFields};
-use super::wire::{Fault, HEADER, Header, Pdu, Role};
+use super::wire::{Fault, HEADER, Header, LENGTH_MAX, Pdu, Role};
 use crate::address::{Side, Timestamp};
 use crate::event::{self, Event, Kind, Outcome, PointRange, Sink, Values};
 use crate::protocol::{At, Session};
@@ -287,7 +287,9 @@ impl ModbusSession {
             event.fault = Some(event::Fault { label: wrong.label(), text: &wrong });
             return sink.event(&event);
         };
-        let wrong = wrong.or(pdu.fault.map(Wrong::Wire));
+        let long = header.length > LENGTH_MAX && pdu.function != codes::UMAS;
+        let length = long.then_some(Fault::Length { found: header.length });
+        let wrong = wrong.or(length.or(pdu.fault).map(Wrong::Wire));
         match role {
             Role::Request => self.request(at, header, &pdu, wrong, sink),
             Role::Response => self.response(at, header, &pdu, wrong, sink),

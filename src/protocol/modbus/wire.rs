@@ -13,8 +13,10 @@ use std::fmt;
 
 /// Octets of the MBAP header.
 pub const HEADER: usize = 7;
-/// The largest value of the length field: a unit and a PDU of 253 octets.
+/// The largest value of the length field in the standard: a unit and a PDU of 253 octets.
 pub const LENGTH_MAX: u16 = 254;
+/// The largest value of the length field that is believed: UMAS messages are longer than the standard allows.
+pub const LENGTH_BELIEVED: u16 = 2048;
 
 /// A Modbus/TCP header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +47,7 @@ impl Header {
     pub fn fault(&self) -> Option<Fault> {
         if self.protocol != 0 {
             Some(Fault::ProtocolId { found: self.protocol })
-        } else if !(2..=LENGTH_MAX).contains(&self.length) {
+        } else if !(2..=LENGTH_BELIEVED).contains(&self.length) {
             Some(Fault::Length { found: self.length })
         } else {
             None

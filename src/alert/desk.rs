@@ -1,0 +1,371 @@
+//! The desk where verdicts become alerts: same rule, same pair, same device, same verb and same kind of points
+//! within a window are one alert with a count.
+
+use super::attack::{self, Deed};
+use super::gathered::Gathered;
+use super::group::{Group, Key, Origin, Text, blank, grow, number, transport_name, weigh};
+use super::story::{self, Story, names_rule, speaks_for};
+use super::{Alert, AlertKind, Kept, Severity};
+use crate::address::Timestamp;
+use crate::event::{Event, Flow, Kind, PointRange, Verb};
+use crate::policy::{RuleSet, Verdict, Who, Why};
+use sha1::{Digest, Sha1};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use ulid::Ulid;
+
+/// How messages become alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grouping {
+    /// One alert for each message.
+    None,
+    /// One alert for each group, when it is over, in the order in which the groups began: for replays.
+    Final,
+    /// An alert at the first message of a group, and the same alert (same id) with a higher count when the group
+    /// is over, or after each window while it goes on: for people who watch.
+    Live,
+}
+
+/// How many alerts there were. An alert counts once, whatever its count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// By [`Severity::index`] and [`AlertKind::index`].
+    pub alerts: [[u64; AlertKind::ALL.len()]; Severity::ALL.len()],
+    /// Messages (and conversations) that became part of one.
+    pub messages: u64,
+    /// Groups closed before their time because there were too many.
+    pub evicted: u64,
+}
+
+impl Counts {
+    /// Alerts of this severity and kind.
+    pub fn of(&self, severity: Severity, kind: AlertKind) -> u64 {
+        self.alerts[severity.index()][kind.index()]
+    }
+}
+
+/// Makes alerts of verdicts. Keep one for each sensor; it is bounded, and time is what the events say.
+pub struct Desk {
+    grouping: Grouping,
+    window: u64,
+    limit: usize,
+    origin: Origin,
+    /// Groups in the order in which they began.
+    groups: BTreeMap<u64, Group>,
+    open: HashMap<Key, u64>,
+    begun: u64,
+    seed: u128,
+    next_sweep: Timestamp,
+    counts: Counts,
+}
+
+/// Nanoseconds that a group stays open after its last message.
+const WINDOW: u64 = 60_000_000_000;
+/// Groups kept at a time.
+const LIMIT: usize = 4096;
+
+impl Desk {
+    /// A desk with a window of 60 seconds and at most 4,096 groups at a time. The sensor's name is part of each
+    /// alert and of its id.
+    pub fn new(grouping: Grouping, sensor: impl Into<Arc<str>>) -> Self {
+        let sensor: Arc<str> = sensor.into();
+        let hash = Sha1::digest(sensor.as_bytes());
+        let seed = hash.iter().take(6).fold(0u128, |seed, octet| seed << 8 | u128::from(*octet));
+        Desk {
+            grouping,
+            window: WINDOW,
+            limit: LIMIT,
+            origin: Origin { sensor, file: None },
+            groups: BTreeMap::new(),
+            open: HashMap::new(),
+            begun: 0,
+            seed: seed << 32,
+            next_sweep: Timestamp { nanos: i64::MIN, digits: 9 },
+            counts: Counts::default(),
+        }
+    }
+
+    /// With another window, in nanoseconds after the last message of a group.
+    pub fn with_window(mut self, nanos: u64) -> Self {
+        self.window = nanos.max(1);
+        self
+    }
+
+    /// With another bound on the groups kept at a time.
+    pub fn with_limit(mut self, groups: usize) -> Self {
+        self.limit = groups.max(1);
+        self
+    }
+
+    /// Names the capture file of the messages that follow, where there are several.
+    pub fn set_file(&mut self, file: Option<Arc<str>>) {
+        self.origin.file = file;
+    }
+
+    /// How many alerts there were so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes a message with its verdict. One that is allowed, or not judged and well formed, costs nothing.
+    pub fn event(
+        &mut self,
+        event: &Event<'_>,
+        verdict: &Verdict,
+        rules: &RuleSet,
+        emit: &mut dyn FnMut(Alert),
+    ) {
+        match verdict {
+            Verdict::Denied { .. } | Verdict::NotAllowed { .. } => self.judged(event, verdict, rules, emit),
+            Verdict::Allowed { .. } | Verdict::NotJudged if event.kind == Kind::Malformed => {
+                self.malformed(event, rules, emit);
+            }
+            Verdict::Allowed { .. } | Verdict::NotJudged => {}
+        }
+    }
+
+    fn judged(&mut self, event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, emit: &mut dyn FnMut(Alert)) {
+        let (rule_id, why, kind) = match verdict {
+            Verdict::Denied { rule } => (Some(*rule), None, AlertKind::Denied),
+            Verdict::NotAllowed { nearest, why } => (*nearest, Some(why), AlertKind::NotAllowed),
+            Verdict::Allowed { .. } | Verdict::NotJudged => return,
+        };
+        // An answer stands for the request that was not seen: the receiver asked.
+        let asks = event.kind != Kind::Response;
+        let (src, dst) =
+            if asks { (event.flow.src, event.flow.dst) } else { (event.flow.dst, event.flow.src) };
+        let (range, index) = match why {
+            Some(Why::Value { range, index, .. } | Why::ValueUnknown { range, index }) => {
+                (Some(*range), Some(*index))
+            }
+            Some(Why::Outside { range, .. }) => (Some(*range), None),
+            _ => (None, None),
+        };
+        let key = Key {
+            kind,
+            rule: (rules.generation(), rule_id.map(|id| id.0).filter(|_| why.is_none_or(names_rule))),
+            why: why.map_or(0, number),
+            src: src.address,
+            dst: dst.address,
+            proto: event.proto.name,
+            device: event.device,
+            verb: range.map_or(event.verb, |range| range.verb),
+            space: range.or(event.points.first().copied()).map(|range| range.space),
+            label: "",
+            port: 0,
+        };
+        let origin = self.origin.clone();
+        let begin = |id| {
+            let rule = rule_id.and_then(|id| rules.rule(id));
+            let who =
+                if asks { (src.address, event.flow.src_mac) } else { (src.address, event.flow.dst_mac) };
+            let deed = Deed {
+                verb: key.verb,
+                function_name: event.function_name(),
+                known: rules.who(who.0, who.1) != Who::Unknown,
+                why,
+            };
+            let (severity, attack) =
+                weigh(rule.filter(|_| speaks_for(why)), deed.severity(), || deed.attack());
+            let alert = Alert {
+                rule: rule.filter(|_| why.is_none_or(names_rule)).map(|rule| rule.name.clone()),
+                attack,
+                ..blank(
+                    id,
+                    event.ts,
+                    event.frame,
+                    severity,
+                    kind,
+                    event.proto.name,
+                    src,
+                    dst,
+                    event.flow,
+                    origin,
+                )
+            };
+            let story = Story::of_event(event, verdict, rules, asks);
+            (alert, Text::Story(story, event.proto))
+        };
+        let gather = |gathered: &mut Gathered| {
+            match (range, index) {
+                (Some(range), Some(index)) => {
+                    gathered.add_points(PointRange { first: index, last: index, ..range });
+                    let value = event.valued_points().find(|(run, at, _)| *run == range && *at == index);
+                    gathered.add_values(value.into_iter().map(|(_, _, value)| Kept::from(value)));
+                }
+                (Some(range), None) => {
+                    gathered.add_points(range);
+                    let own = event.valued_points().filter(|(run, ..)| *run == range);
+                    gathered.add_values(own.map(|(_, _, value)| Kept::from(value)));
+                }
+                _ => {
+                    event.points.iter().for_each(|run| gathered.add_points(*run));
+                    gathered.add_values(event.values.iter().map(Kept::from));
+                }
+            }
+            gathered.add_function(event.function);
+            gathered.add_frame(event.frame);
+        };
+        self.take(event.ts, &key, begin, gather, emit);
+    }
+
+    fn malformed(&mut self, event: &Event<'_>, rules: &RuleSet, emit: &mut dyn FnMut(Alert)) {
+        let flow = event.flow;
+        let kind = AlertKind::Malformed;
+        let key = Key {
+            kind,
+            rule: (0, None),
+            why: 0,
+            src: flow.src.address,
+            dst: flow.dst.address,
+            proto: event.proto.name,
+            device: None,
+            verb: Verb::Other,
+            space: None,
+            label: event.fault.map_or("", |fault| fault.label),
+            port: 0,
+        };
+        let origin = self.origin.clone();
+        let begin = |id| {
+            let (severity, proto) = (Severity::Low, event.proto.name);
+            let alert =
+                blank(id, event.ts, event.frame, severity, kind, proto, flow.src, flow.dst, flow, origin);
+            (alert, Text::Fixed(story::malformed(event, rules)))
+        };
+        self.take(event.ts, &key, begin, |gathered| gathered.add_frame(event.frame), emit);
+    }
+
+    /// Takes the verdict on a conversation that is no control protocol; `flow` is from client to server. Call it
+    /// once for each conversation.
+    pub fn conversation(
+        &mut self,
+        ts: Timestamp,
+        frame: u64,
+        flow: &Flow,
+        verdict: &Verdict,
+        rules: &RuleSet,
+        emit: &mut dyn FnMut(Alert),
+    ) {
+        let (rule_id, kind) = match verdict {
+            Verdict::Denied { rule } => (Some(*rule), AlertKind::Denied),
+            Verdict::NotAllowed { .. } => (None, AlertKind::NewConversation),
+            Verdict::Allowed { .. } | Verdict::NotJudged => return,
+        };
+        let proto = transport_name(flow.transport);
+        let key = Key {
+            kind,
+            rule: (rules.generation(), rule_id.map(|id| id.0)),
+            why: 0,
+            src: flow.src.address,
+            dst: flow.dst.address,
+            proto,
+            device: None,
+            verb: Verb::Session,
+            space: None,
+            label: "",
+            port: flow.dst.port,
+        };
+        let origin = self.origin.clone();
+        let begin = |id| {
+            let rule = rule_id.and_then(|id| rules.rule(id));
+            let usual = if rule.is_some() { Severity::High } else { Severity::Medium };
+            let (severity, attack) =
+                weigh(rule, usual, || attack::conversation(flow.transport, flow.dst.port));
+            let alert = Alert {
+                rule: rule.map(|rule| rule.name.clone()),
+                attack,
+                ..blank(id, ts, frame, severity, kind, proto, flow.src, flow.dst, flow, origin)
+            };
+            (alert, Text::Fixed(story::conversation(flow, rule, rules)))
+        };
+        self.take(ts, &key, begin, |gathered| gathered.add_frame(frame), emit);
+    }
+
+    /// Adds to the group of this key, or begins one.
+    fn take(
+        &mut self,
+        ts: Timestamp,
+        key: &Key,
+        begin: impl FnOnce(Ulid) -> (Alert, Text),
+        gather: impl FnOnce(&mut Gathered),
+        emit: &mut dyn FnMut(Alert),
+    ) {
+        self.counts.messages += 1;
+        self.tick(ts, emit);
+        if let Some(number) = self.open.get(key).copied() {
+            if let Some(group) = self.groups.get_mut(&number)
+                && ts.since(group.alert.last_seen) <= self.window
+            {
+                return grow(group, ts, gather, self.grouping, self.window, emit);
+            }
+            self.close(number, emit);
+        }
+        self.begun += 1;
+        let millis = u64::try_from(ts.nanos / 1_000_000).unwrap_or(0);
+        let id = Ulid::from_parts(millis, self.seed | u128::from(self.begun as u32));
+        let (alert, text) = begin(id);
+        self.counts.alerts[alert.severity.index()][alert.kind.index()] += 1;
+        let mut group = Group {
+            key: key.clone(),
+            alert,
+            text,
+            gathered: Gathered::default(),
+            sent: (ts, 0),
+            closed: false,
+        };
+        gather(&mut group.gathered);
+        if self.grouping != Grouping::Final {
+            group.sent = (ts, 1);
+            emit(group.finished());
+        }
+        if self.grouping == Grouping::None {
+            return;
+        }
+        self.open.insert(group.key.clone(), self.begun);
+        self.groups.insert(self.begun, group);
+        while self.groups.len() > self.limit {
+            let Some((number, closed)) = self.groups.first_key_value().map(|(at, group)| (*at, group.closed))
+            else {
+                break;
+            };
+            self.counts.evicted += u64::from(!closed);
+            self.close(number, emit);
+        }
+    }
+
+    /// Closes what has been quiet for the window. Call it as time passes; it is cheap when nothing is due.
+    pub fn tick(&mut self, now: Timestamp, emit: &mut dyn FnMut(Alert)) {
+        if now < self.next_sweep {
+            return;
+        }
+        let pause = i64::try_from(self.window / 4).unwrap_or(i64::MAX);
+        self.next_sweep = Timestamp { nanos: now.nanos.saturating_add(pause), ..now };
+        let quiet = |group: &Group| !group.closed && now.since(group.alert.last_seen) > self.window;
+        let due: Vec<u64> = self.groups.iter().filter(|(_, group)| quiet(group)).map(|(at, _)| *at).collect();
+        due.into_iter().for_each(|number| self.close(number, emit));
+    }
+
+    /// Closes everything: the traffic is over.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Alert)) {
+        let all: Vec<u64> = self.groups.keys().copied().collect();
+        all.into_iter().for_each(|number| self.close(number, emit));
+    }
+
+    /// Closes a group. Where only finished groups are sent, it waits for those that began before it.
+    fn close(&mut self, number: u64, emit: &mut dyn FnMut(Alert)) {
+        let Some(group) = self.groups.get_mut(&number) else { return };
+        group.closed = true;
+        if self.open.get(&group.key) == Some(&number) {
+            self.open.remove(&group.key);
+        }
+        if self.grouping == Grouping::Final {
+            while let Some(first) = self.groups.first_entry().filter(|entry| entry.get().closed) {
+                emit(first.remove().finished());
+            }
+        } else if let Some(group) = self.groups.remove(&number)
+            && group.alert.count > group.sent.1
+        {
+            emit(group.finished());
+        }
+    }
+}

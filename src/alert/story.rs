@@ -1,0 +1,340 @@
+//! The sentence: who did what to which points of whom, and what the rules say of it.
+//!
+//! Names and limits are put into words once, when a group of messages begins; what they add up to is put in when
+//! the sentence is asked for. Names come from rule files and the rest from the wire: whoever prints the sentence
+//! must escape it.
+
+use super::gathered::Gathered;
+use crate::address::Transport;
+use crate::event::{Event, Flow, Kind, PointRange, Verb, Vocabulary};
+use crate::policy::{Rule, RuleSet, Verdict, Who, Why};
+use std::fmt::Write as _;
+
+/// What stays the same while a group of messages grows.
+#[derive(Debug)]
+pub(super) struct Story {
+    subject: String,
+    object: String,
+    words: &'static Vocabulary,
+    verb: Verb,
+    /// The value that broke a limit.
+    value: Option<String>,
+    /// The end of the sentence: what the rules say.
+    reason: String,
+    /// Only the answer to it was seen.
+    answer_only: bool,
+    /// A sentence of the rule's own, and the rule's name.
+    own: Option<(String, String)>,
+}
+
+/// How an end of a flow is called. `start` begins a sentence.
+fn called(rules: &RuleSet, flow: &Flow, sender: bool, start: bool) -> String {
+    let (end, mac) = if sender { (flow.src, flow.src_mac) } else { (flow.dst, flow.dst_mac) };
+    match rules.who(end.address, mac) {
+        Who::Host(name) => name.to_owned(),
+        Who::Within(name) => format!("{} ({name})", end.address),
+        Who::Unknown if start => format!("An unknown device {}", end.address),
+        Who::Unknown => format!("the unknown device {}", end.address),
+    }
+}
+
+impl Story {
+    pub(super) fn of_event(event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, asks: bool) -> Story {
+        let words = event.proto;
+        let (rule, why) = match verdict {
+            Verdict::Denied { rule } => (rules.rule(*rule), None),
+            Verdict::NotAllowed { nearest, why } => (nearest.and_then(|id| rules.rule(id)), Some(why)),
+            Verdict::Allowed { .. } | Verdict::NotJudged => (None, None),
+        };
+        let (verb, value) = match why {
+            Some(Why::Value { range, value, .. }) => (range.verb, Some(value.to_string())),
+            Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. }) => (range.verb, None),
+            _ => (event.verb, None),
+        };
+        let object = called(rules, event.flow, !asks, false);
+        let reason = match (why, rule) {
+            (None, Some(rule)) => format!("; the rule '{}' forbids it", rule.name),
+            (Some(why), rule) => reason(event, verb, why, rule, &object),
+            (None, None) => String::new(),
+        };
+        let own = rule
+            .filter(|_| speaks_for(why))
+            .and_then(|rule| Some((rule.summary.clone()?, rule.name.clone())));
+        Story {
+            subject: called(rules, event.flow, asks, true),
+            object,
+            words,
+            verb,
+            value,
+            reason,
+            answer_only: event.kind == Kind::Response,
+            own,
+        }
+    }
+
+    /// The sentence, for what has been gathered so far from this many messages.
+    pub(super) fn sentence(&self, gathered: &Gathered, count: u64) -> String {
+        if let Some((text, rule)) = &self.own {
+            return self.fill(text, rule, gathered);
+        }
+        let mut text = format!("{} {}", self.subject, self.deed(gathered, count));
+        if self.answer_only {
+            text.push_str(" (only the answer was seen)");
+        }
+        text.push_str(&self.reason);
+        text.push('.');
+        text
+    }
+
+    fn fill(&self, text: &str, rule: &str, gathered: &Gathered) -> String {
+        let value = match (&self.value, gathered.values.first()) {
+            (Some(value), _) => value.clone(),
+            (None, Some(kept)) => kept.value().to_string(),
+            (None, None) => String::new(),
+        };
+        let points = self.points(gathered, 1).map_or(String::new(), |(points, _)| points);
+        // One pass over the rule's text: a name that looks like a placeholder is not filled again.
+        let places = [
+            ("{src}", &*self.subject),
+            ("{dst}", &self.object),
+            ("{value}", &value),
+            ("{point}", &points),
+            ("{rule}", rule),
+        ];
+        let mut out = String::with_capacity(text.len() + 64);
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            match places.iter().find_map(|(key, with)| Some((with, from.strip_prefix(*key)?))) {
+                Some((with, after)) => {
+                    out.push_str(with);
+                    rest = after;
+                }
+                None => {
+                    out.push('{');
+                    rest = from.get(1..).unwrap_or_default();
+                }
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// The points in words, with what follows the name of their device.
+    fn points(&self, gathered: &Gathered, count: u64) -> Option<(String, String)> {
+        let name = |run: &PointRange| self.words.point_name(*run).to_string();
+        let total = gathered.total_points();
+        match gathered.points.as_slice() {
+            [] => None,
+            [run] if count == 1 || total <= 16 || run.is_all() => Some((name(run), String::new())),
+            [run] => Some((format!("{total} points"), format!(" ({})", name(run)))),
+            [a, b] => Some((format!("{} and {}", name(a), name(b)), String::new())),
+            all if all.iter().any(PointRange::is_all) => {
+                let names: Vec<String> = all.iter().filter(|run| run.is_all()).take(3).map(name).collect();
+                Some((format!("{} and others", names.join(", ")), String::new()))
+            }
+            [first, rest @ ..] => {
+                let more = (rest.len() as u64).saturating_add(gathered.more_points);
+                let least = if gathered.more_points > 0 { "over " } else { "" };
+                Some((format!("{least}{total} points"), format!(" ({} and {more} more ranges)", name(first))))
+            }
+        }
+    }
+
+    /// What was done, in the past tense, with its object.
+    fn deed(&self, gathered: &Gathered, count: u64) -> String {
+        let whom = &self.object;
+        let function = self.functions(gathered);
+        let Some((points, behind)) = self.points(gathered, count) else {
+            return self.deed_without_points(&function);
+        };
+        let where_ = format!("{points} of {whom}{behind}");
+        match self.verb {
+            Verb::Read => format!("read {where_}"),
+            Verb::Write => match self.values(gathered, count) {
+                Some(state) if state == "on" || state == "off" => format!("switched {where_} {state}"),
+                Some(values) => format!("wrote {values} to {where_}"),
+                None => format!("wrote to {where_}"),
+            },
+            Verb::Select | Verb::Operate => {
+                let done = if self.verb == Verb::Select { "selected" } else { "operated" };
+                let value = self.values(gathered, count);
+                let value = value.map_or(String::new(), |value| format!(" with {value}"));
+                format!("{done} {where_}{value}")
+            }
+            Verb::Configure => format!("changed the settings of {where_}{function}"),
+            Verb::Report => format!("reported {points} to {whom}{behind}"),
+            _ => format!("{} ({points}{behind})", self.deed_without_points(&function)),
+        }
+    }
+
+    /// The values in words: the one that broke a limit, else the first message's if they are few.
+    fn values(&self, gathered: &Gathered, count: u64) -> Option<String> {
+        let others = if gathered.values.len() > 1 { " and other values" } else { "" };
+        if let Some(value) = &self.value {
+            return Some(format!("{value}{others}"));
+        }
+        let all: Vec<String> = gathered.values.iter().take(5).map(|kept| kept.value().to_string()).collect();
+        match all.as_slice() {
+            [] | [_, _, _, _, _, ..] => None,
+            [one] => Some(one.clone()),
+            [first, ..] if count > 1 => Some(format!("{first}{others}")),
+            few => Some(few.join(", ")),
+        }
+    }
+
+    fn deed_without_points(&self, function: &str) -> String {
+        let whom = &self.object;
+        match self.verb {
+            Verb::Read => format!("read from {whom}{function}"),
+            Verb::Write => format!("wrote to {whom}{function}"),
+            Verb::Select => format!("selected a control of {whom}{function}"),
+            Verb::Operate => format!("operated a control of {whom}{function}"),
+            Verb::Configure => format!("changed the settings of {whom}{function}"),
+            Verb::Program => format!("moved logic or firmware to or from {whom}{function}"),
+            Verb::Restart => format!("told {whom} to restart, stop or start{function}"),
+            Verb::Time => format!("set or asked the time of {whom}{function}"),
+            Verb::File => format!("worked on files of {whom}{function}"),
+            Verb::Identify => format!("asked {whom} what it is{function}"),
+            Verb::Diagnose => format!("ran diagnostics on {whom}{function}"),
+            Verb::Report => format!("sent {whom} a report{function}"),
+            Verb::Session => format!("opened or kept a {} session with {whom}", self.words.title),
+            Verb::Authenticate => format!("authenticated to {whom} or changed its keys{function}"),
+            Verb::Other => format!("sent {whom} a command{function}"),
+        }
+    }
+
+    /// The functions in brackets: by the standard's name, the first three.
+    fn functions(&self, gathered: &Gathered) -> String {
+        let name = |code: &u16| match self.words.function_name(*code) {
+            Some(name) => name.to_owned(),
+            None => format!("function {code}"),
+        };
+        let names: Vec<String> = gathered.functions.iter().take(3).map(name).collect();
+        match gathered.functions.len() {
+            0 => String::new(),
+            1..=3 => format!(" ({})", names.join(", ")),
+            many => format!(" ({} and {} more functions)", names.join(", "), many - 3),
+        }
+    }
+}
+
+/// Whether a rule's own severity, techniques and sentence are about this.
+pub(super) fn speaks_for(why: Option<&Why>) -> bool {
+    matches!(why, None | Some(Why::Value { .. } | Why::ValueUnknown { .. }))
+}
+
+/// Whether the sentence names the nearest rule.
+pub(super) fn names_rule(why: &Why) -> bool {
+    !matches!(why, Why::NoRule | Why::Verb(_) | Why::Function)
+}
+
+/// What the rules say, as the end of a sentence.
+fn reason(event: &Event<'_>, verb: Verb, why: &Why, rule: Option<&Rule>, object: &str) -> String {
+    let none = || ", which no rule allows".to_owned();
+    match (why, rule) {
+        (Why::NoRule, _) if event.verb == Verb::Report => {
+            format!("; no rule lets it send {} to {object}", event.proto.title)
+        }
+        (Why::NoRule, _) => format!("; no rule lets it speak {} to {object}", event.proto.title),
+        (Why::Verb(_), _) => format!("; no rule lets it {} there", infinitive(verb)),
+        (_, None) | (Why::Function, _) => none(),
+        (Why::Device, Some(rule)) => {
+            let title = event.proto.device_title;
+            let which = |devices: &[u32]| {
+                let some: Vec<String> = devices.iter().take(4).map(u32::to_string).collect();
+                format!("{}{}", some.join(", "), if devices.len() > 4 { ", …" } else { "" })
+            };
+            let own = event.device.map_or(String::new(), |device| format!(" at {title} {device}"));
+            let devices = which(rule.devices.as_deref().unwrap_or_default());
+            format!("{own}; the rule '{}' is about {title} {devices} only", rule.name)
+        }
+        (Why::Outside { .. } | Why::NoPoints, Some(rule)) => match rule_points(event.proto, rule) {
+            Some(points) => format!("; the rule '{}' allows only {points}", rule.name),
+            None => none(),
+        },
+        (Why::Value { .. }, Some(rule)) => {
+            let limits = rule.values.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("; the rule '{}' allows {limits}", rule.name)
+        }
+        (Why::ValueUnknown { .. }, Some(rule)) => {
+            let limits = rule.values.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("; the rule '{}' allows {limits}, and the message does not say a value", rule.name)
+        }
+    }
+}
+
+fn infinitive(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Time => "set or ask the time",
+        Verb::File => "work on files",
+        Verb::Identify => "ask what is",
+        Verb::Diagnose => "run diagnostics",
+        Verb::Other => "send such commands",
+        Verb::Session => "open a session",
+        Verb::Configure => "change settings",
+        Verb::Program => "move logic or firmware",
+        Verb::Restart => "restart, stop or start anything",
+        known => known.name(),
+    }
+}
+
+/// The points of a rule in words, the first three runs of them.
+fn rule_points(words: &'static Vocabulary, rule: &Rule) -> Option<String> {
+    let spans = rule.points.as_deref()?;
+    let name = |span: &crate::policy::Span| {
+        let last = if span.first == 0 { span.last } else { span.last.min(words.max_index) };
+        let verb = Verb::Read;
+        let run = PointRange { space: span.space, variant: 0, first: span.first, last, verb, valued: false };
+        words.point_name(run).to_string()
+    };
+    let mut names: Vec<String> = spans.iter().take(3).map(name).collect();
+    match spans.len() {
+        0 => return None,
+        1 => {}
+        2 | 3 => {
+            let last = names.pop()?;
+            return Some(format!("{} and {last}", names.join(", ")));
+        }
+        many => names.push(format!("{} more ranges", many - 3)),
+    }
+    Some(names.join(", "))
+}
+
+/// The sentence of a message that could not be decoded in full.
+pub(super) fn malformed(event: &Event<'_>, rules: &RuleSet) -> String {
+    let (subject, object) = (called(rules, event.flow, true, true), called(rules, event.flow, false, false));
+    let mut text = format!("{subject} sent {object} a malformed {} message", event.proto.title);
+    if let Some(fault) = event.fault {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {}", fault.text);
+    }
+    text.push('.');
+    text
+}
+
+/// The sentence of a conversation that is no control protocol.
+pub(super) fn conversation(flow: &Flow, rule: Option<&Rule>, rules: &RuleSet) -> String {
+    let (subject, object) = (called(rules, flow, true, true), called(rules, flow, false, false));
+    if let Some((rule, text)) = rule.and_then(|rule| Some((rule, rule.summary.as_ref()?))) {
+        let port = flow.dst.port.to_string();
+        return text
+            .replace("{rule}", &rule.name)
+            .replace("{point}", &port)
+            .replace("{value}", "")
+            .replace("{src}", &subject)
+            .replace("{dst}", &object);
+    }
+    let deed = match flow.transport {
+        Transport::Tcp => format!("opened a TCP connection to port {} of {object}", flow.dst.port),
+        Transport::Udp => format!("sent UDP to port {} of {object}", flow.dst.port),
+        Transport::Ip(1 | 58) => format!("sent ICMP to {object}"),
+        Transport::Ip(number) => format!("sent IP protocol {number} to {object}"),
+        Transport::Ethernet(kind) => format!("sent Ethernet frames of type 0x{kind:04x} to {object}"),
+    };
+    match rule {
+        Some(rule) => format!("{subject} {deed}; the rule '{}' forbids it.", rule.name),
+        None => format!("{subject} {deed}, which no rule allows."),
+    }
+}

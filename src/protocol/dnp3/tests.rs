@@ -1,0 +1,128 @@
+//! Whole conversations: octets in, events out.
+
+mod exchange;
+mod hostile;
+
+use super::session::Conversation;
+use crate::address::{Endpoint, Side, Timestamp, Transport};
+use crate::event::{Event, Flow, Kind, Outcome, Verb};
+use crate::protocol::{At, Session};
+use std::net::IpAddr;
+
+/// What a test looks at of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub frame: u64,
+    pub kind: Kind,
+    pub verb: Verb,
+    pub function: Option<u16>,
+    pub device: Option<u32>,
+    /// As "g30:3-5".
+    pub points: Vec<String>,
+    pub values: Vec<String>,
+    pub outcome: Option<Outcome>,
+    pub latency: Option<u64>,
+    pub request: Option<u64>,
+    pub label: Option<&'static str>,
+    pub json: serde_json::Value,
+}
+
+/// A conversation between master 10.0.0.1 and outstation 10.0.0.2, one packet each millisecond.
+pub struct Talk {
+    pub session: Conversation,
+    flows: [Flow; 2],
+    frame: u64,
+    /// Whether the handshake was seen.
+    pub whole: bool,
+    transport: Transport,
+    pub seen: Vec<Seen>,
+}
+
+impl Talk {
+    pub fn new(transport: Transport) -> Self {
+        let end = |last, port| Endpoint::new(IpAddr::from([10, 0, 0, last]), port);
+        let flow = Flow::new(end(1, 50_000), end(2, 20_000), transport);
+        let flows = [flow.clone(), flow.reversed()];
+        Talk { session: Conversation::new(), flows, frame: 0, whole: true, transport, seen: Vec::new() }
+    }
+
+    pub fn tcp() -> Self {
+        Self::new(Transport::Tcp)
+    }
+
+    fn act(
+        &mut self,
+        sender: Side,
+        act: impl FnOnce(&mut Conversation, &At<'_>, &mut dyn crate::event::Sink),
+    ) {
+        self.frame += 1;
+        let at = At {
+            ts: Timestamp::from_micros(self.frame as i64 * 1000),
+            frame: self.frame,
+            flows: &self.flows,
+            sender,
+            client: self.whole.then_some(Side::A),
+            server: None,
+        };
+        let seen = &mut self.seen;
+        act(&mut self.session, &at, &mut |event: &Event<'_>| seen.push(note(event)));
+    }
+
+    /// The master sends these octets.
+    pub fn master(&mut self, octets: &[u8]) {
+        self.send(Side::A, octets);
+    }
+
+    /// The outstation sends these octets.
+    pub fn outstation(&mut self, octets: &[u8]) {
+        self.send(Side::B, octets);
+    }
+
+    pub fn send(&mut self, side: Side, octets: &[u8]) {
+        let tcp = self.transport == Transport::Tcp;
+        self.act(side, |session, at, sink| {
+            if tcp { session.stream(at, octets, sink) } else { session.datagram(at, octets, sink) }
+        });
+    }
+
+    pub fn gap(&mut self, side: Side) {
+        self.act(side, |session, at, sink| session.gap(at, 100, sink));
+    }
+
+    pub fn close(&mut self) {
+        self.act(Side::A, |session, at, sink| session.close(at, sink));
+    }
+}
+
+fn note(event: &Event<'_>) -> Seen {
+    let mut line = Vec::new();
+    event.write_json(None, &mut line);
+    let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+    let mut text = String::new();
+    event.write_line(&mut text).unwrap();
+    let points = event.points.iter().map(|range| match range.is_all() {
+        true => format!("{}:all", event.proto.space_name(range.space)),
+        false => format!("{}:{}-{}", event.proto.space_name(range.space), range.first, range.last),
+    });
+    let valued: u64 = event
+        .points
+        .iter()
+        .filter(|range| range.valued)
+        .map(|range| u64::from(range.last - range.first) + 1)
+        .sum();
+    assert_eq!(valued, event.values.len() as u64, "every valued point has one value: {text}");
+    Seen {
+        frame: event.frame,
+        kind: event.kind,
+        verb: event.verb,
+        function: event.function,
+        device: event.device,
+        points: points.collect(),
+        values: event.values.iter().map(|value| value.to_string()).collect(),
+        outcome: event.outcome,
+        latency: event.latency,
+        request: event.request,
+        label: event.fault.map(|fault| fault.label),
+        json,
+    }
+}
