@@ -51,7 +51,12 @@ impl Story {
             Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. }) => (range.verb, None),
             _ => (event.verb, None),
         };
-        let object = called(rules, event.flow, !asks, false);
+        let object = match event.device.filter(|device| (words.names_device)(*device)) {
+            Some(device) => {
+                format!("{} {device} of {}", words.device_title, called(rules, event.flow, !asks, false))
+            }
+            None => called(rules, event.flow, !asks, false),
+        };
         let reason = match (why, rule) {
             (None, Some(rule)) => format!("; the rule '{}' forbids it", rule.name),
             (Some(why), rule) => reason(event, verb, why, rule, &object),

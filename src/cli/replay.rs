@@ -144,7 +144,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         eprintln!("wayside: {notice}");
     }
     if show {
-        terminal::summary(&mut pipeline, &alerts, files.names().len(), began.elapsed());
+        terminal::summary(&mut pipeline, &alerts, Some((files.names().len(), began.elapsed())));
     }
     let reached = worst.load(Ordering::Relaxed);
     let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());

@@ -135,24 +135,27 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// Says on standard error what a replay saw.
-pub fn summary(pipeline: &mut Pipeline, alerts: &Alerts, files: usize, took: Duration) {
-    eprint!("{}", summary_text(pipeline, &alerts.by_rule(), files, took));
+/// Says on standard error what was seen. `read`: in how many files, and how long reading them took.
+pub fn summary(pipeline: &mut Pipeline, alerts: &Alerts, read: Option<(usize, Duration)>) {
+    eprint!("{}", summary_text(pipeline, &alerts.by_rule(), read));
 }
 
-fn summary_text(pipeline: &mut Pipeline, by_rule: &[(String, u64)], files: usize, took: Duration) -> String {
+fn summary_text(
+    pipeline: &mut Pipeline,
+    by_rule: &[(String, u64)],
+    read: Option<(usize, Duration)>,
+) -> String {
     let mut out = String::new();
     let (packets, bytes, span) = pipeline.totals();
     let seconds = span.map_or(0.0, |(first, last)| last.since(first) as f64 / 1e9);
-    let s = if files == 1 { "" } else { "s" };
     // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "\n{} packets, {} octets in {files} file{s}, {seconds:.1} s of traffic, read in {:.2} s",
-        grouped(packets),
-        grouped(bytes),
-        took.as_secs_f64()
-    );
+    let _ =
+        write!(out, "\n{} packets, {} octets, {seconds:.1} s of traffic", grouped(packets), grouped(bytes));
+    if let Some((files, took)) = read {
+        let s = if files == 1 { "" } else { "s" };
+        let _ = write!(out, ", read from {files} file{s} in {:.2} s", took.as_secs_f64());
+    }
+    out.push('\n');
     let mut any = false;
     for counts in pipeline.tally().protocols() {
         any = true;

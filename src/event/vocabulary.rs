@@ -26,6 +26,9 @@ pub struct Vocabulary {
     pub device_key: &'static str,
     /// The same in sentences: "unit", "outstation address".
     pub device_title: &'static str,
+    /// Whether a sentence names this device beside its address: where one address commonly has several, and this is
+    /// not the usual one.
+    pub names_device: fn(u32) -> bool,
     /// The functions, sorted by code.
     pub functions: &'static [Code],
     /// Examples of spaces for help and suggestions: `coil`, `holding`.

@@ -178,6 +178,8 @@ struct Parts<'a> {
     /// Taken once a datagram has been put together; fragments inside it are not.
     assembled: Option<&'a mut Vec<u8>>,
     ts: Timestamp,
+    /// Octets of the frame that were on the wire but not captured.
+    uncaptured: usize,
 }
 
 type Step<'a> = Result<Option<Packet<'a>>, Skip>;
@@ -202,10 +204,12 @@ impl Decoder {
         (self.fragments.completed, self.fragments.evicted, self.fragments.overlaps)
     }
 
-    /// Decodes one frame of this link type.
-    pub fn decode<'a>(&'a mut self, link: u32, ts: Timestamp, frame: &'a [u8]) -> Decoded<'a> {
+    /// Decodes one frame of this link type. `wire_len` is how many octets it had on the wire: no length field in it
+    /// is believed beyond that.
+    pub fn decode<'a>(&'a mut self, link: u32, ts: Timestamp, frame: &'a [u8], wire_len: u32) -> Decoded<'a> {
         let Decoder { counters, fragments, assembled } = self;
-        let mut parts = Parts { counters, fragments, assembled: Some(assembled), ts };
+        let uncaptured = (wire_len as usize).saturating_sub(frame.len());
+        let mut parts = Parts { counters, fragments, assembled: Some(assembled), ts, uncaptured };
         match parts.link(link, frame) {
             Ok(Some(packet)) => Decoded::Packet(packet),
             Ok(None) => Decoded::Fragment,
@@ -335,7 +339,7 @@ impl<'a> Parts<'a> {
             total => total,
         };
         let payload = bytes.get(length..total.min(bytes.len())).unwrap_or_default();
-        let cut = total.saturating_sub(bytes.len().max(length));
+        let cut = total.saturating_sub(bytes.len().max(length)).min(self.uncaptured);
         let (src, dst) = (Address::V4(header.source().into()), Address::V4(header.destination().into()));
         let protocol = header.protocol().0;
         let id = u32::from(header.identification());
@@ -356,7 +360,7 @@ impl<'a> Parts<'a> {
         let all = after(bytes, 40)?;
         // A payload length of 0 comes from jumbograms and offload: the packet fills the frame.
         let length = if claimed == 0 { all.len() } else { claimed };
-        let cut = length.saturating_sub(all.len());
+        let cut = length.saturating_sub(all.len()).min(self.uncaptured);
         let mut rest = all.get(..length.min(all.len())).unwrap_or_default();
         let src = Address::V6(Ipv6Addr::from(header.source()));
         let dst = Address::V6(Ipv6Addr::from(header.destination()));

@@ -30,7 +30,7 @@ fn told(decoded: Decoded<'_>) -> String {
 }
 
 fn decode(link: u32, frame: &[u8]) -> String {
-    told(Decoder::new(1 << 20).decode(link, Timestamp::default(), frame))
+    told(Decoder::new(1 << 20).decode(link, Timestamp::default(), frame, frame.len() as u32))
 }
 
 const TELLS: &str = "10.0.0.1:40000 > 10.0.0.2:502 seq 7 [1, 2, 3] cut 0";
@@ -118,9 +118,9 @@ fn fragments_become_a_datagram() {
     };
     let mut decoder = Decoder::new(1 << 20);
     let pieces = [piece(64, 108), piece(0, 32), piece(32, 64)];
-    assert_eq!(told(decoder.decode(link::RAW, Timestamp::default(), &pieces[0])), "Fragment");
-    assert_eq!(told(decoder.decode(link::RAW, Timestamp::default(), &pieces[1])), "Fragment");
-    let told = told(decoder.decode(link::RAW, Timestamp::default(), &pieces[2]));
+    assert_eq!(told(decoder.decode(link::RAW, Timestamp::default(), &pieces[0], 0)), "Fragment");
+    assert_eq!(told(decoder.decode(link::RAW, Timestamp::default(), &pieces[1], 0)), "Fragment");
+    let told = told(decoder.decode(link::RAW, Timestamp::default(), &pieces[2], 0));
     assert_eq!(told, format!("10.0.0.1:1 > 10.0.0.2:2 {payload:?} cut 0"));
     assert_eq!(decoder.counters().bad_transport_checksums, 0, "the checksum spans the fragments");
     assert_eq!(decoder.fragment_counts().0, 1);
@@ -132,16 +132,23 @@ fn a_bad_checksum_is_counted_and_a_cut_packet_says_how_much_is_missing() {
     let mut decoder = Decoder::new(0);
     let cut = frame[..frame.len() - 2].to_vec();
     assert_eq!(
-        told(decoder.decode(1, Timestamp::default(), &cut)),
+        told(decoder.decode(1, Timestamp::default(), &cut, frame.len() as u32)),
         TELLS.replace(", 2, 3] cut 0", "] cut 2")
     );
     assert_eq!(decoder.counters().bad_transport_checksums, 0);
-    assert_eq!(told(decoder.decode(1, Timestamp::default(), &frame)), TELLS);
+    assert_eq!(told(decoder.decode(1, Timestamp::default(), &frame, 57)), TELLS);
     assert_eq!(decoder.counters().bad_transport_checksums, 0);
     *frame.last_mut().unwrap() = 9;
     frame[25] ^= 1;
-    assert!(told(decoder.decode(1, Timestamp::default(), &frame)).contains("[1, 2, 9]"));
+    assert!(told(decoder.decode(1, Timestamp::default(), &frame, 57)).contains("[1, 2, 9]"));
     assert_eq!((decoder.counters().bad_ip_checksums, decoder.counters().bad_transport_checksums), (1, 1));
+}
+
+#[test]
+fn a_forged_length_is_no_cut() {
+    let mut frame = modbus_frame();
+    frame[17] = 0xff;
+    assert_eq!(decode(link::ETHERNET, &frame), TELLS);
 }
 
 proptest! {

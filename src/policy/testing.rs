@@ -24,6 +24,7 @@ pub(crate) static WORDS: Vocabulary = Vocabulary {
     title: "Modbus",
     device_key: "unit",
     device_title: "unit",
+    names_device: |_| false,
     functions: &[
         Code { code: 1, name: "read-coils", verb: Verb::Read },
         Code { code: 3, name: "read-holding-registers", verb: Verb::Read },
@@ -54,6 +55,7 @@ pub(crate) static OTHER_WORDS: Vocabulary = Vocabulary {
     title: "DNP3",
     device_key: "outstation",
     device_title: "outstation address",
+    names_device: |_| false,
     functions: &[
         Code { code: 1, name: "read", verb: Verb::Read },
         Code { code: 13, name: "cold-restart", verb: Verb::Restart },

@@ -8,7 +8,7 @@ use crate::capture::Frame;
 use crate::event::{Event, Flow, Sink};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
-use crate::packet::{self, Decoded, Decoder, Packet};
+use crate::packet::{self, Decoded, Decoder};
 use crate::policy::{Pair, RuleSet, Verdict};
 use crate::protocol;
 use crate::stream::{self, Conversation, Delivery, FlowTable};
@@ -98,15 +98,12 @@ impl Pipeline {
             None => (frame.ts, frame.ts),
         });
         let Pipeline { decoder, flows, scope, .. } = self;
-        let Decoded::Packet(packet) = decoder.decode(frame.link, frame.ts, frame.data) else {
+        let Decoded::Packet(packet) = decoder.decode(frame.link, frame.ts, frame.data, frame.wire_len) else {
             return;
         };
         flows.packet(frame.ts, &packet, &mut |conversation, side, delivery| {
             scope.deliver(conversation, side, delivery, frame.ts, frame.number);
         });
-        if is_silent(&packet) {
-            return;
-        }
         // A quiet moment for old conversations comes with every 4096th packet.
         if self.packets.is_multiple_of(4096) {
             self.tick(frame.ts);
@@ -185,11 +182,6 @@ impl Pipeline {
     pub fn rules(&self) -> Option<(&RuleSet, &[u64])> {
         self.scope.rules.as_deref().map(|rules| (rules, self.scope.rule_hits.as_slice()))
     }
-}
-
-/// Whether a packet carries nothing that could take long.
-fn is_silent(packet: &Packet<'_>) -> bool {
-    packet.payload.is_empty() && packet.tcp.is_none()
 }
 
 fn last_frame(talk: &Talk) -> u64 {

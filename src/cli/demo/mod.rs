@@ -113,7 +113,7 @@ fn watched(folder: &Unpacked, pace: Pace, listen: SocketAddr) -> Outcome {
     });
     let mut pipeline = sensor.watch(&stop).map_err(Failure::failed)?;
     told.join().map_err(|_| Failure::failed("the plant stopped working"))??;
-    super::terminal::summary(&mut pipeline, &alerts, 0, Duration::ZERO);
+    super::terminal::summary(&mut pipeline, &alerts, None);
     Ok(ExitCode::SUCCESS)
 }
 

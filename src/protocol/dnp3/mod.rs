@@ -44,6 +44,7 @@ pub static WORDS: Vocabulary = Vocabulary {
     title: "DNP3",
     device_key: "outstation",
     device_title: "outstation address",
+    names_device: |_| false,
     functions: codes::FUNCTIONS,
     spaces: &["g1", "g10", "g12", "g20", "g30", "g40", "g41", "g60", "g110"],
     write_space: |space, f| write!(f, "g{}", space.0),

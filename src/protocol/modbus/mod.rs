@@ -56,6 +56,8 @@ pub static WORDS: Vocabulary = Vocabulary {
     title: "Modbus",
     device_key: "unit",
     device_title: "unit",
+    // 0 and 255 stand for the server itself (Messaging on TCP/IP V1.0b, 4.4.2), 1 is what most are given.
+    names_device: |unit| !matches!(unit, 0 | 1 | 255),
     functions: codes::FUNCTIONS,
     spaces: SPACES,
     write_space: |space, f| f.write_str(SPACES.get(usize::from(space.0)).unwrap_or(&"?")),

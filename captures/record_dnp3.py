@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""Records a DNP3 master and an outstation of dnp3py: polls, controls, time, freezes, unsolicited responses, restarts.
+
+    pip install dnp3py          # recorded with 0.6
+    sudo python3 captures/record_dnp3.py [FILE]       # default: captures/dnp3-substation.pcap
+
+Everything stays on loopback: master 127.40.0.10 (link address 1), outstation 127.40.1.1 port 20000 (link address 10).
+Each step is printed as it is made.
+"""
+
+import asyncio
+import logging
+import pathlib
+import sys
+import time
+
+from dnp3.application.builder import (
+    build_all_objects_request,
+    build_cold_restart_request,
+    build_count_request,
+    build_range_request,
+    build_warm_restart_request,
+    build_write_request,
+)
+from dnp3.application.fragment import ObjectBlock, RequestFragment
+from dnp3.application.header import RequestHeader
+from dnp3.application.qualifiers import ObjectHeader, PrefixCode, RangeCode
+from dnp3.core.enums import ControlCode, FunctionCode
+from dnp3.database import Database
+from dnp3.database.point import AnalogInputConfig, AnalogOutputConfig, BinaryInputConfig, BinaryOutputConfig
+from dnp3.database.point import CounterConfig, EventClass
+from dnp3.datalink.builder import build_request_link_status, build_test_link_state, build_unconfirmed_user_data
+from dnp3.master import DefaultSOEHandler, Master, MasterConfig, MasterTcpRunner
+from dnp3.master.tcp_runner import MasterRunnerError
+from dnp3.outstation import Outstation, OutstationConfig, OutstationTcpRunner
+from dnp3.outstation.handler import CommandResult, DefaultCommandHandler
+from dnp3.transport.segmenter import Segmenter
+from dnp3.transport_io.channel import ChannelState, TcpConfig
+from dnp3.transport_io.tcp_client import TcpClientChannel
+
+from tcpdump import recording
+
+MASTER, OUTSTATION, PORT = "127.40.0.10", "127.40.1.1", 20000
+MASTER_LINK, OUTSTATION_LINK = 1, 10
+
+
+class Breakers(DefaultCommandHandler):
+    """Carries out what it is asked, except at point 9, which is in local control."""
+
+    def select_binary_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def operate_binary_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def direct_operate_binary_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def select_analog_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def operate_analog_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def direct_operate_analog_output(self, index, *args, **kwargs):
+        return self.answer(index)
+
+    def answer(self, index):
+        return CommandResult.local() if index == 9 else CommandResult.success()
+
+    def freeze_counters(self, *args, **kwargs):
+        return CommandResult.success()
+
+    def cold_restart(self):
+        return 5000
+
+    def warm_restart(self):
+        return 500
+
+
+class Substation(OutstationTcpRunner):
+    """An outstation that can also speak unasked: it keeps hold of its connection."""
+
+    connection = None
+
+    async def _handle_connection(self, channel):
+        self.connection = channel
+        await super()._handle_connection(channel)
+
+    async def report(self) -> bool:
+        """Sends an unsolicited response, where events are waiting for one."""
+        fragment = self.outstation.generate_unsolicited()
+        if fragment is None:
+            return False
+        for segment in Segmenter().segment(fragment.to_bytes()):
+            frame = build_unconfirmed_user_data(
+                destination=MASTER_LINK, source=OUTSTATION_LINK, dir_from_master=False, user_data=segment.to_bytes()
+            )
+            await self.connection.write_all(frame.to_bytes())
+        return True
+
+
+class FromControlCentre(TcpClientChannel):
+    """A client channel with the control centre's address."""
+
+    async def open(self):
+        host, port = self.config.host, self.config.port
+        self._reader, self._writer = await asyncio.open_connection(host, port, local_addr=(MASTER, 0))
+        self._state = ChannelState.OPEN
+
+
+def database() -> Database:
+    points = Database()
+    classes = [EventClass.CLASS_1, EventClass.CLASS_2, EventClass.CLASS_3]
+    for index in range(16):
+        points.add_binary_input(index, BinaryInputConfig(event_class=classes[index % 3]))
+        points.add_analog_input(index, AnalogInputConfig(event_class=classes[index % 3]))
+    for index in range(10):
+        points.add_binary_output(index, BinaryOutputConfig(event_class=EventClass.NONE))
+    for index in range(4):
+        points.add_analog_output(index, AnalogOutputConfig())
+        points.add_counter(index, CounterConfig(event_class=EventClass.CLASS_3))
+        points.add_frozen_counter(index)
+    # Enough points for a response of more than one link frame.
+    for index in range(16, 100):
+        points.add_analog_input(index, AnalogInputConfig(event_class=EventClass.NONE))
+    for index in range(100):
+        points.update_analog_input(index, value=1000 + 7 * index)
+    points.clear_events()
+    return points
+
+
+def move(points: Database, turn: int) -> None:
+    """What happens in the substation between two polls."""
+    points.update_binary_input(turn % 16, value=turn % 2 == 0)
+    points.update_binary_input((turn + 1) % 16, value=turn % 2 == 1)
+    points.update_analog_input(turn % 16, value=2000 + 13 * turn)
+    points.update_counter(turn % 4, value=100 + turn)
+
+
+def write(group: int, variation: int, octets: bytes, seq: int, range_code=RangeCode.UINT8_COUNT) -> RequestFragment:
+    header = ObjectHeader.build(group=group, variation=variation, prefix=PrefixCode.NONE, range_code=range_code)
+    return build_write_request((ObjectBlock(header=header, data=octets),), seq=seq)
+
+
+def now() -> bytes:
+    """The time as DNP3 has it: milliseconds since 1970, six octets, lowest first."""
+    return int(time.time() * 1000).to_bytes(6, "little")
+
+
+async def exchange() -> None:
+    points = database()
+    outstation = Outstation(
+        database=points,
+        config=OutstationConfig(address=OUTSTATION_LINK, master_address=MASTER_LINK),
+        handler=Breakers(),
+    )
+    substation = Substation(outstation=outstation, host=OUTSTATION, port=PORT)
+    serving = asyncio.create_task(substation.run())
+    await asyncio.sleep(0.3)
+
+    master = Master(
+        handler=DefaultSOEHandler(),
+        config=MasterConfig(address=MASTER_LINK, outstation_address=OUTSTATION_LINK),
+    )
+    channel = FromControlCentre(config=TcpConfig(host=OUTSTATION, port=PORT))
+    runner = MasterTcpRunner(master=master, host=OUTSTATION, port=PORT, response_timeout=2.0, channel=channel)
+    await runner.open()
+    seq = master.next_request_sequence
+
+    async def step(name: str, waiting):
+        try:
+            answer = await waiting
+            iin = [str(info.iin) for info in answer] if isinstance(answer, list) else answer
+            print(f"{name}: {iin}")
+        except MasterRunnerError as error:
+            print(f"{name}: {error}")
+        await asyncio.sleep(0.05)
+
+    ask = runner.request
+    await step("link status", channel.write_all(build_request_link_status(OUTSTATION_LINK, MASTER_LINK, True).to_bytes()))
+    await step("test link", channel.write_all(build_test_link_state(OUTSTATION_LINK, MASTER_LINK, True, True).to_bytes()))
+    await step("disable unsolicited", runner.disable_unsolicited())
+    await step("integrity poll", runner.integrity_poll())
+    await step("clear restart", ask(write(80, 1, bytes([7, 7, 0]), seq(), RangeCode.UINT8_START_STOP)))
+    await step("delay measure", ask(master.build_delay_measure()))
+    await step("write time", ask(write(50, 1, bytes([1]) + now(), seq())))
+    record = RequestFragment(header=RequestHeader.build(function=FunctionCode.RECORD_CURRENT_TIME, seq=seq()))
+    await step("record current time", ask(record))
+    await step("write last recorded time", ask(write(50, 3, bytes([1]) + now(), seq())))
+
+    for turn in range(6):
+        move(points, turn)
+        await step(f"event poll {turn + 1}", runner.class_poll(class_1=True, class_2=turn % 2 == 0, class_3=turn % 3 == 0))
+
+    await step("read g30v1 0-15", ask(build_range_request(FunctionCode.READ, 30, 1, 0, 15, seq=seq())))
+    await step("read g1v2 3-5", ask(build_range_request(FunctionCode.READ, 1, 2, 3, 5, seq=seq())))
+    await step("read all g10", ask(build_all_objects_request(FunctionCode.READ, 10, 0, seq=seq())))
+    await step("read all g20", ask(build_all_objects_request(FunctionCode.READ, 20, 0, seq=seq())))
+    await step("read two g2", ask(build_count_request(FunctionCode.READ, 2, 0, 2, seq=seq())))
+    await step("read all g40", ask(build_all_objects_request(FunctionCode.READ, 40, 0, seq=seq())))
+
+    def controls():
+        return master.command_builder()
+
+    await step("direct operate latch on 3", ask(master.build_direct_operate(controls().latch_on(3).build_direct_operate())))
+    await step("direct operate latch off 3", ask(master.build_direct_operate(controls().latch_off(3).build_direct_operate())))
+    pulse = controls().pulse_on(4, on_time=500, off_time=100, count=2)
+    await step("select pulse 4", ask(master.build_select(pulse.build_select())))
+    await step("operate pulse 4", ask(master.build_operate(pulse.build_operate())))
+    trip = controls().add_crob(5, ControlCode.TRIP_PULSE_ON, on_time=250)
+    await step("select trip 5", ask(master.build_select(trip.build_select())))
+    await step("operate trip 5", ask(master.build_operate(trip.build_operate())))
+    await step("operate close 6 without select", ask(master.build_operate(controls().add_crob(6, ControlCode.CLOSE_PULSE_ON).build_operate())))
+    await step("direct operate 9, in local", ask(master.build_direct_operate(controls().latch_on(9).build_direct_operate())))
+    await step("direct operate 99, not there", ask(master.build_direct_operate(controls().latch_on(99).build_direct_operate())))
+    both = controls().latch_on(1).latch_off(2)
+    await step("direct operate 1 and 2", ask(master.build_direct_operate(both.build_direct_operate())))
+    await step("analog output 0 to 450", ask(master.build_direct_operate(controls().add_analog(0, 450.0).build_direct_operate())))
+    level = controls().add_analog(1, 62.5)
+    await step("select analog output 1", ask(master.build_select(level.build_select())))
+    await step("operate analog output 1", ask(master.build_operate(level.build_operate())))
+
+    await step("immediate freeze", ask(build_all_objects_request(FunctionCode.IMMEDIATE_FREEZE, 20, 0, seq=seq())))
+    await step("read all g21", ask(build_all_objects_request(FunctionCode.READ, 21, 0, seq=seq())))
+    await step("freeze and clear", ask(build_range_request(FunctionCode.FREEZE_CLEAR, 20, 0, 0, 1, seq=seq())))
+    await step("freeze, no answer", runner.send(build_all_objects_request(FunctionCode.IMMEDIATE_FREEZE_NO_ACK, 20, 0, seq=seq())))
+
+    await step("enable unsolicited", runner.enable_unsolicited())
+    for turn in range(6, 10):
+        move(points, turn)
+        await step("unsolicited response", substation.report())
+        await step("confirm it", runner.listen_unsolicited(timeout=1.0))
+    await step("disable unsolicited", runner.disable_unsolicited())
+
+    await step("save configuration, not supported", ask(RequestFragment(header=RequestHeader.build(function=FunctionCode.SAVE_CONFIGURATION, seq=seq()))))
+    await step("warm restart", ask(build_warm_restart_request(seq=seq())))
+    await step("cold restart", ask(build_cold_restart_request(seq=seq())))
+    await step("integrity poll", runner.integrity_poll())
+
+    await runner.close()
+    await channel.close()
+    await substation.stop()
+    await asyncio.wait([serving], timeout=3)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    default = pathlib.Path(__file__).with_name("dnp3-substation.pcap")
+    path = sys.argv[1] if len(sys.argv) > 1 else str(default)
+    with recording(path, f"tcp port {PORT} and host {OUTSTATION}"):
+        asyncio.run(exchange())
+    print(f"recorded to {path}")
+
+
+if __name__ == "__main__":
+    main()
