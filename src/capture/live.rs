@@ -1,117 +1,145 @@
-//! Live capture through libpcap. Nothing here can send.
+//! Packets as an interface sees them, through libpcap.
+//!
+//! Flows in: the name of an interface and how to listen on it. Flows out: [`Frame`]s. It only listens: no code here
+//! calls what sends. Opening needs CAP_NET_RAW, reading needs nothing
+//! ([`drop_privileges`](super::drop_privileges)).
 
-use super::{CaptureError, Frame};
+use super::{CaptureError, Frame, Link};
 use crate::address::Timestamp;
-use pcap::{Active, Capture, Device, Linktype, Precision};
+use pcap::{Active, Capture, Device, Error, Linktype, Precision};
+use std::thread;
+use std::time::Duration;
 
-/// What to listen to, and how.
-#[derive(Clone, Debug)]
+/// Milliseconds after which the kernel hands over a block of packets that is not full.
+const TIMEOUT: i32 = 10;
+
+/// How long to rest where there is no packet. libpcap's own waiting is not used: on Linux it sleeps until a packet
+/// comes, however long that takes, so that a quiet interface could not be left.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How to listen on an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Interface {
-    /// The interface's name.
+    /// Its name: `eth0`; on Linux also `any`.
     pub name: String,
-    /// A BPF filter.
+    /// Goes into every frame: the place of the interface among those that are listened on.
+    pub source: u16,
+    /// What to capture, in the language of pcap-filter(7). `None` for everything.
     pub filter: Option<String>,
-    /// Octets kept of each packet.
+    /// Octets to capture of each packet at most.
     pub snaplen: u32,
-    /// Size of the kernel's buffer in octets.
-    pub buffer: u32,
-    /// Whether to take packets that are not addressed to this machine.
+    /// Octets of the kernel's buffer, which bridges the time in which nobody reads.
+    pub buffer_bytes: u32,
+    /// Whether to capture what is addressed to others: what a tap or a mirror port delivers.
     pub promiscuous: bool,
 }
 
-/// What came of waiting for a packet.
+impl Interface {
+    /// Everything that this interface sees, whole, with a buffer of 16 MiB.
+    pub fn new(name: impl Into<String>) -> Self {
+        Interface {
+            name: name.into(),
+            source: 0,
+            filter: None,
+            snaplen: 262_144,
+            buffer_bytes: 16 << 20,
+            promiscuous: true,
+        }
+    }
+}
+
+/// What an interface had when it was asked.
+#[derive(Debug)]
 pub enum Next<'a> {
     /// A packet.
     Frame(Frame<'a>),
-    /// None for a while.
+    /// Nothing for some milliseconds: time to look whether to go on.
     Idle,
+    /// Nothing more will come.
+    End,
 }
 
-/// Packets lost so far, since the capture began.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Drops {
-    /// The kernel's buffer was full.
-    pub kernel: u64,
-    /// The interface or its driver had no room.
-    pub interface: u64,
+/// What an interface counted since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Packets that passed the filter.
+    pub received: u64,
+    /// Packets that the kernel dropped because its buffer was full.
+    pub dropped_by_kernel: u64,
+    /// Packets that the interface or its driver dropped.
+    pub dropped_by_interface: u64,
 }
 
-/// How long to wait for a packet before saying that there is none, in milliseconds.
-const WAIT: i32 = 4;
-
-/// An interface being listened to.
+/// An interface that is listened on.
 pub struct Live {
-    name: String,
     capture: Capture<Active>,
-    link: u32,
-    digits: u8,
+    name: String,
+    source: u16,
+    link: Link,
     number: u64,
-    source: usize,
+    stats: Stats,
 }
+
+/// The interfaces there are, with what the system says about them.
+pub fn interfaces() -> Vec<(String, String)> {
+    let devices = Device::list().unwrap_or_default();
+    devices.into_iter().map(|device| (device.name, device.desc.unwrap_or_default())).collect()
+}
+
+/// Linux stamps every packet in nanoseconds; elsewhere only microseconds are sure.
+const PRECISION: Precision = if cfg!(target_os = "linux") { Precision::Nano } else { Precision::Micro };
 
 impl Live {
-    /// Starts listening. `source` is what its frames carry as [`Frame::source`].
+    /// Starts to listen.
     ///
     /// # Errors
-    /// One sentence: no such interface, no permission, no valid filter.
-    pub fn open(interface: &Interface, source: usize) -> Result<Live, CaptureError> {
-        let name = interface.name.clone();
-        let there = interfaces();
-        if name != "any" && !there.is_empty() && !there.iter().any(|known| *known == name) {
-            return Err(CaptureError::UnknownInterface { name, there: there.join(", ") });
+    /// There is no such interface, the process lacks CAP_NET_RAW, the filter is not valid, or libpcap cannot listen
+    /// for another reason.
+    pub fn open(interface: &Interface) -> Result<Live, CaptureError> {
+        let mut capture = match activate(interface, interface.promiscuous) {
+            // `any` and some tunnels see everything without it, which libpcap tells by a warning.
+            Err(cause) if interface.promiscuous && message(&cause).contains("romiscuous") => {
+                activate(interface, false)
+            }
+            other => other,
         }
-        let buffer = i32::try_from(interface.buffer).unwrap_or(i32::MAX);
-        let snaplen = i32::try_from(interface.snaplen).unwrap_or(i32::MAX);
-        let begin = |precision| {
-            Capture::from_device(name.as_str())?
-                .promisc(interface.promiscuous)
-                .snaplen(snaplen)
-                .buffer_size(buffer)
-                .timeout(WAIT)
-                .precision(precision)
-                .open()
-        };
-        let (capture, digits) = match begin(Precision::Nano) {
-            Ok(capture) => (Ok(capture), 9),
-            Err(_) => (begin(Precision::Micro), 6),
-        };
-        let mut capture = capture.map_err(|error| refused(&name, &error))?;
+        .map_err(|cause| explain(interface, cause))?;
         if let Some(filter) = &interface.filter {
-            capture.filter(filter, true).map_err(|error| CaptureError::Filter {
-                name: name.clone(),
+            capture.filter(filter, true).map_err(|cause| CaptureError::Filter {
+                name: interface.name.clone(),
                 filter: filter.clone(),
-                reason: plain(&error),
+                message: message(&cause),
             })?;
         }
         let Linktype(link) = capture.get_datalink();
-        // DLT_RAW is 12 here, LINKTYPE_RAW 101 in files; both are known to the decoder.
-        Ok(Live { name, capture, link: u32::try_from(link).unwrap_or(u32::MAX), digits, number: 0, source })
+        Ok(Live {
+            capture,
+            name: interface.name.clone(),
+            source: interface.source,
+            link: Link::from(link.unsigned_abs()),
+            number: 0,
+            stats: Stats::default(),
+        })
     }
 
-    /// The interface's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What its frames carry as [`Frame::source`].
-    pub fn source(&self) -> usize {
-        self.source
-    }
-
-    /// Waits a moment for the next packet.
+    /// The next packet. Where there is none it waits a few milliseconds and says so.
     ///
     /// # Errors
-    /// Where the interface is gone.
-    #[allow(clippy::should_implement_trait)] // it lends from itself
+    /// The interface can no longer be captured on: it went down or away.
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not lend its buffer")]
+    #[inline]
     pub fn next(&mut self) -> Result<Next<'_>, CaptureError> {
         match self.capture.next_packet() {
             Ok(packet) => {
                 self.number += 1;
-                let scale = if self.digits == 9 { 1 } else { 1_000 };
-                let (seconds, fraction) = (packet.header.ts.tv_sec, packet.header.ts.tv_usec);
-                let nanos = seconds.saturating_mul(1_000_000_000).saturating_add(fraction * scale);
+                let at = packet.header.ts;
+                let ts = match PRECISION {
+                    // libpcap puts nanoseconds where microseconds are otherwise.
+                    Precision::Nano => Timestamp::from_nanos(nanos(at.tv_sec, at.tv_usec)),
+                    Precision::Micro => Timestamp::from_micros(nanos(at.tv_sec, at.tv_usec * 1_000) / 1_000),
+                };
                 Ok(Next::Frame(Frame {
-                    ts: Timestamp { nanos, digits: self.digits },
+                    ts,
                     number: self.number,
                     source: self.source,
                     link: self.link,
@@ -119,51 +147,208 @@ impl Live {
                     data: packet.data,
                 }))
             }
-            Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => Ok(Next::Idle),
-            Err(error) => Err(CaptureError::Live { name: self.name.clone(), reason: plain(&error) }),
+            Err(Error::TimeoutExpired) => {
+                thread::sleep(PAUSE);
+                Ok(Next::Idle)
+            }
+            Err(Error::NoMorePackets) => Ok(Next::End),
+            Err(cause) => Err(CaptureError::Interface { name: self.name.clone(), message: message(&cause) }),
         }
     }
 
-    /// Packets lost so far.
-    pub fn drops(&mut self) -> Drops {
-        self.capture.stats().map_or(Drops::default(), |stats| Drops {
-            kernel: stats.dropped.into(),
-            interface: stats.if_dropped.into(),
+    /// The name of the interface.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is counted since the interface was opened. libpcap counts in 32 bits: ask at least once in 2³²
+    /// packets, and the sums stay right.
+    ///
+    /// # Errors
+    /// The interface went away.
+    pub fn stats(&mut self) -> Result<Stats, CaptureError> {
+        let now = self
+            .capture
+            .stats()
+            .map_err(|cause| CaptureError::Interface { name: self.name.clone(), message: message(&cause) })?;
+        let add = |sum: &mut u64, now: u32| *sum += u64::from(now.wrapping_sub(*sum as u32));
+        add(&mut self.stats.received, now.received);
+        add(&mut self.stats.dropped_by_kernel, now.dropped);
+        add(&mut self.stats.dropped_by_interface, now.if_dropped);
+        Ok(self.stats)
+    }
+}
+
+#[inline]
+fn nanos(seconds: impl Into<i64>, nanos: impl Into<i64>) -> i64 {
+    seconds.into().saturating_mul(1_000_000_000).saturating_add(nanos.into())
+}
+
+fn activate(interface: &Interface, promiscuous: bool) -> Result<Capture<Active>, Error> {
+    let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    Capture::from_device(interface.name.as_str())?
+        .snaplen(int(interface.snaplen))
+        .buffer_size(int(interface.buffer_bytes))
+        .promisc(promiscuous)
+        .timeout(TIMEOUT)
+        .precision(PRECISION)
+        .open()?
+        .setnonblock()
+}
+
+/// Why an interface could not be opened. libpcap has words for it, but no codes that reach us.
+fn explain(interface: &Interface, cause: Error) -> CaptureError {
+    let name = interface.name.clone();
+    let known = interfaces();
+    if !known.is_empty() && known.iter().all(|(known, _)| *known != name) {
+        return CaptureError::UnknownInterface {
+            name,
+            known: known.into_iter().map(|(name, _)| name).collect(),
+        };
+    }
+    let message = message(&cause);
+    let refused = ["ermission", "not permitted", "CAP_NET_RAW"];
+    if refused.iter().any(|words| message.contains(words)) {
+        let program = std::env::current_exe().unwrap_or_else(|_| "wayside".into()).display().to_string();
+        return CaptureError::NotPermitted { name, program };
+    }
+    CaptureError::Interface { name, message }
+}
+
+/// What libpcap said, without its wrapping and on one line.
+fn message(cause: &Error) -> String {
+    let text = match cause {
+        Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::time::Instant;
+
+    /// Opens the loopback interface, where this is permitted.
+    fn loopback(filter: &str) -> Option<Live> {
+        let interface = Interface { filter: Some(filter.into()), source: 3, ..Interface::new("lo") };
+        match Live::open(&interface) {
+            Ok(live) => Some(live),
+            Err(cause) => {
+                println!("skipped: {cause}");
+                None
+            }
+        }
+    }
+
+    /// The datagrams that come within some seconds, until there are `count`.
+    fn receive(live: &mut Live, count: usize) -> Vec<(u64, u16, Link, Vec<u8>)> {
+        let (start, mut seen) = (Instant::now(), Vec::new());
+        while seen.len() < count && start.elapsed() < Duration::from_secs(5) {
+            if let Next::Frame(frame) = live.next().unwrap() {
+                seen.push((frame.number, frame.source, frame.link, frame.data.to_vec()));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn what_is_sent_on_loopback_is_seen() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let Some(mut live) = loopback(&format!("udp and dst port {}", address.port())) else { return };
+        assert!(matches!(live.next().unwrap(), Next::Idle));
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for text in ["one", "two", "three"] {
+            client.send_to(text.as_bytes(), address).unwrap();
+        }
+        let seen = receive(&mut live, 3);
+        for ((number, source, link, data), expected) in seen.iter().zip(["one", "two", "three"]) {
+            assert!(data.ends_with(expected.as_bytes()), "{number}: {data:?}");
+            assert_eq!((*source, *link), (3, Link::Ethernet));
+        }
+        assert_eq!(seen.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+        let stats = live.stats().unwrap();
+        assert!(stats.received >= 3, "{stats:?}");
+        assert_eq!(live.stats().unwrap().dropped_by_kernel, stats.dropped_by_kernel);
+    }
+
+    #[test]
+    fn a_quiet_interface_lets_go() {
+        let Some(mut live) = loopback("ether proto 0x88b5") else { return };
+        let start = Instant::now();
+        for _ in 0..5 {
+            assert!(matches!(live.next().unwrap(), Next::Idle));
+        }
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn frames_have_the_time_of_now() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let Some(mut live) = loopback(&format!("udp and dst port {}", address.port())) else { return };
+        server.send_to(b"now", address).unwrap();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(5) {
+            if let Next::Frame(frame) = live.next().unwrap() {
+                let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
+                assert!((now - frame.ts.nanos).abs() < 10_000_000_000, "{} is not now", frame.ts);
+                return;
+            }
+        }
+        panic!("nothing came");
+    }
+
+    #[test]
+    fn the_interface_any_opens() {
+        match Live::open(&Interface::new("any")) {
+            Ok(live) => {
+                assert!(matches!(live.link, Link::LinuxCooked1 | Link::LinuxCooked2), "{:?}", live.link)
+            }
+            Err(cause) => println!("skipped: {cause}"),
+        }
+    }
+
+    #[test]
+    fn refusals_say_why() {
+        let refusal = |interface: Interface| Live::open(&interface).err().unwrap().to_string();
+        let unknown = refusal(Interface::new("eth9"));
+        if interfaces().iter().any(|(name, _)| name == "lo") {
+            assert!(unknown.starts_with("there is no interface eth9; there are "), "{unknown}");
+            assert!(unknown.contains("lo"), "{unknown}");
+        }
+        if loopback("").is_some() {
+            let filter = refusal(Interface { filter: Some("tcp prt 502".into()), ..Interface::new("lo") });
+            assert!(filter.starts_with("the capture filter 'tcp prt 502' for lo is not valid: "), "{filter}");
+            assert!(!filter.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn without_the_capability_it_says_how_to_get_it() {
+        // Capabilities are those of a thread, so that the other tests keep theirs.
+        let refused = thread::spawn(|| {
+            crate::capture::drop_privileges();
+            Live::open(&Interface::new("lo")).err().map(|cause| cause.to_string())
+        });
+        let refused = refused.join().unwrap().unwrap();
+        if interfaces().iter().any(|(name, _)| name == "lo") {
+            let start = "capturing on lo needs the capability CAP_NET_RAW; grant it with `sudo setcap cap_net_raw+ep /";
+            assert!(refused.starts_with(start), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_open_interface_is_read_without_privileges() {
+        let Some(mut live) = loopback("ether proto 0x88b5") else { return };
+        thread::spawn(move || {
+            assert_eq!(crate::capture::drop_privileges(), None);
+            assert!(matches!(live.next().unwrap(), Next::Idle));
+            assert!(live.stats().is_ok());
         })
+        .join()
+        .unwrap();
     }
-}
-
-/// The interfaces of this machine that can be listened to.
-pub fn interfaces() -> Vec<String> {
-    Device::list().map(|list| list.into_iter().map(|device| device.name).collect()).unwrap_or_default()
-}
-
-/// Whether this process may capture, by trying it on the loopback interface.
-pub fn may_capture() -> bool {
-    let open = Capture::from_device("lo").and_then(|capture| capture.timeout(WAIT).open());
-    open.is_ok()
-}
-
-/// Gives up every capability of this process, for good: what is open stays open. Returns what went wrong, if
-/// anything did; a sensor goes on all the same.
-pub fn drop_capabilities() -> Option<String> {
-    use caps::CapSet;
-    let sets = [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted];
-    let failed = sets.into_iter().find_map(|set| caps::clear(None, set).err())?;
-    Some(format!("cannot give up capabilities: {failed}"))
-}
-
-fn refused(name: &str, error: &pcap::Error) -> CaptureError {
-    let reason = plain(error);
-    let lower = reason.to_lowercase();
-    if lower.contains("permission") || lower.contains("not permitted") || lower.contains("privilege") {
-        let program = std::env::current_exe().map_or("wayside".into(), |path| path.display().to_string());
-        return CaptureError::Permission { name: name.to_owned(), program };
-    }
-    CaptureError::Live { name: name.to_owned(), reason }
-}
-
-/// What libpcap says, on one line.
-fn plain(error: &pcap::Error) -> String {
-    error.to_string().replace("libpcap error: ", "").replace('\n', " ").trim().to_owned()
 }

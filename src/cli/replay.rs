@@ -225,12 +225,12 @@ fn play(
     let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
     let bar = terminal::progress(files.progress().1, show);
     let mut clock: Option<(Instant, i64)> = None;
-    let (mut source, mut count) = (usize::MAX, 0u64);
+    let (mut source, mut count) = (u16::MAX, 0u64);
     while let Some(frame) = files.next().map_err(Failure::failed)? {
         if frame.source != source {
             source = frame.source;
             if names.len() > 1 {
-                pipeline.set_file(names.get(source).cloned());
+                pipeline.set_file(names.get(usize::from(source)).cloned());
             }
         }
         if let Speed::Times(times) = arguments.speed {

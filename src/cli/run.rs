@@ -5,7 +5,7 @@ use super::{Failure, Outcome, replay};
 use crate::alert::Alert;
 use crate::capture::Interface;
 use crate::output::events::{EventLog, Form};
-use crate::sensor::config::{Config, ConfigError};
+use crate::sensor::config::{Config, ConfigError, InterfaceTable};
 use crate::sensor::live::{Output, Sensor, Setup, Stop};
 use crate::stream;
 use std::fs::OpenOptions;
@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let name = config.sensor.name.clone().unwrap_or_else(host_name);
     let setup = Setup {
-        interfaces: config.interface.iter().map(interface).collect(),
+        interfaces: (0u16..).zip(&config.interface).map(|(place, table)| interface(place, table)).collect(),
         rules: replay::load_rules(&config.rules.paths)?,
         rule_paths: config.rules.paths.clone(),
         name,
@@ -71,12 +71,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn interface(table: &crate::sensor::config::InterfaceTable) -> Interface {
+fn interface(place: u16, table: &InterfaceTable) -> Interface {
     Interface {
         name: table.name.clone(),
+        source: place,
         filter: table.filter.clone(),
         snaplen: table.snaplen,
-        buffer: table.buffer_mib.saturating_mul(1 << 20),
+        buffer_bytes: table.buffer_mib.saturating_mul(1 << 20),
         promiscuous: table.promiscuous,
     }
 }

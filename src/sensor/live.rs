@@ -13,8 +13,7 @@ use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use crate::address::Timestamp;
 use crate::alert::{Alert, AlertKind, Desk, Grouping};
-use crate::capture::live::{Drops, Next, drop_capabilities};
-use crate::capture::{CaptureError, Frame, Interface, Live};
+use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
 use crate::metrics::{Metrics, raise};
 use crate::output::events::EventLog;
 use crate::policy::{RuleSet, Severity};
@@ -101,7 +100,7 @@ impl Stop {
 
 /// Frames of one interface on their way to the worker.
 struct Batch {
-    source: usize,
+    source: u16,
     octets: Vec<u8>,
     heads: Vec<Head>,
 }
@@ -109,7 +108,7 @@ struct Batch {
 /// A frame in a batch.
 struct Head {
     ts: Timestamp,
-    link: u32,
+    link: Link,
     wire_len: u32,
     end: usize,
 }
@@ -140,10 +139,9 @@ impl Sensor {
     /// # Errors
     /// One sentence: what cannot be had, and what to do.
     pub fn open(setup: Setup) -> Result<Sensor, SensorError> {
-        let captures: Result<Vec<Live>, CaptureError> =
-            setup.interfaces.iter().enumerate().map(|(place, i)| Live::open(i, place)).collect();
+        let captures: Result<Vec<Live>, CaptureError> = setup.interfaces.iter().map(Live::open).collect();
         let captures = captures?;
-        if let Some(warning) = drop_capabilities() {
+        if let Some(warning) = drop_privileges() {
             tracing::warn!("{warning}");
         }
         let metrics = Arc::new(Metrics::new());
@@ -151,6 +149,11 @@ impl Sensor {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let server = runtime.block_on(Server::bind(setup.listen, metrics.clone(), ready.clone()))?;
         Ok(Sensor { setup, captures, runtime, server, metrics, ready })
+    }
+
+    /// Adds an output that gets every alert.
+    pub fn add_output(&mut self, output: Output) {
+        self.setup.outputs.push(output);
     }
 
     /// Watches until told to stop, or until no interface is left. Returns what can be said of it all at the end.
@@ -182,8 +185,8 @@ impl Sensor {
         let (batches, taken) = sync_channel(BATCHES);
         let taps: Vec<Arc<Tap>> = captures.iter().map(|live| Arc::new(Tap::new(live.name()))).collect();
         let mut listeners = Vec::new();
-        for (live, tap) in captures.into_iter().zip(&taps) {
-            listeners.push(listen(live, tap.clone(), batches.clone(), stop.clone())?);
+        for (place, (live, tap)) in (0u16..).zip(captures.into_iter().zip(&taps)) {
+            listeners.push(listen(live, place, tap.clone(), batches.clone(), stop.clone())?);
         }
         drop(batches);
         ready.set(true);
@@ -230,7 +233,7 @@ impl Tap {
 }
 
 impl Batch {
-    fn new(source: usize) -> Batch {
+    fn new(source: u16) -> Batch {
         Batch { source, octets: Vec::new(), heads: Vec::new() }
     }
 
@@ -244,12 +247,12 @@ impl Batch {
 /// Starts the thread of one interface.
 fn listen(
     mut live: Live,
+    source: u16,
     tap: Arc<Tap>,
     batches: SyncSender<Batch>,
     stop: Stop,
 ) -> Result<JoinHandle<()>, std::io::Error> {
     let run = move || {
-        let source = live.source();
         let mut batch = Batch::new(source);
         let mut began = Instant::now();
         let mut looked = Instant::now();
@@ -263,6 +266,7 @@ fn listen(
                     false
                 }
                 Ok(Next::Idle) => true,
+                Ok(Next::End) => break,
                 Err(error) => {
                     tracing::error!("{error}");
                     *tap.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -278,9 +282,10 @@ fn listen(
             }
             if looked.elapsed() >= Duration::from_millis(500) {
                 looked = Instant::now();
-                let Drops { kernel, interface } = live.drops();
-                tap.dropped_by_kernel.store(kernel, Ordering::Relaxed);
-                tap.dropped_by_interface.store(interface, Ordering::Relaxed);
+                if let Ok(stats) = live.stats() {
+                    tap.dropped_by_kernel.store(stats.dropped_by_kernel, Ordering::Relaxed);
+                    tap.dropped_by_interface.store(stats.dropped_by_interface, Ordering::Relaxed);
+                }
             }
         }
         if !batch.heads.is_empty() {
@@ -374,7 +379,7 @@ impl Worker {
     }
 
     fn batch(&mut self, batch: &Batch) {
-        let Some(tap) = self.taps.get(batch.source) else { return };
+        let Some(tap) = self.taps.get(usize::from(batch.source)) else { return };
         let (mut start, mut wire) = (0, 0);
         for head in &batch.heads {
             self.number += 1;

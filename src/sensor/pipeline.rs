@@ -98,7 +98,9 @@ impl Pipeline {
             None => (frame.ts, frame.ts),
         });
         let Pipeline { decoder, flows, scope, .. } = self;
-        let Decoded::Packet(packet) = decoder.decode(frame.link, frame.ts, frame.data, frame.wire_len) else {
+        let Decoded::Packet(packet) =
+            decoder.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len)
+        else {
             return;
         };
         flows.packet(frame.ts, &packet, &mut |conversation, side, delivery| {
@@ -208,19 +210,20 @@ impl Scope {
         number: u64,
     ) {
         let client = conversation.client;
-        if let Talk::New { tries, frame } = &mut conversation.state {
-            let (tried, seen) = (*tries, number.max(*frame));
-            *frame = seen;
+        if let Talk::New { mut signs, frame } = conversation.state {
+            let seen = number.max(frame);
             match delivery {
                 Delivery::Data(bytes) | Delivery::Datagram(bytes) => {
-                    *tries = tried.saturating_add(1);
-                    match talk::find(conversation, tried, bytes) {
+                    match talk::find(conversation, &mut signs, bytes) {
                         Found::Protocol(protocol) => {
                             let flow = talk::flow(conversation);
                             conversation.state = Talk::Spoken(Spoken::new(flow, protocol));
                         }
                         Found::None => return self.other(conversation, ts, seen),
-                        Found::Unsure => return,
+                        Found::Unsure => {
+                            conversation.state = Talk::New { signs, frame: seen };
+                            return;
+                        }
                     }
                 }
                 Delivery::Closed => return self.other(conversation, ts, seen),
@@ -250,7 +253,7 @@ impl Scope {
         let flow = talk::flow(conversation);
         let flow = if conversation.client == Some(Side::B) { flow.reversed() } else { flow };
         conversation.state = Talk::Other;
-        let Some(rules) = &self.rules else { return };
+        let Some(rules) = self.rules.as_ref().filter(|_| !talk::is_housekeeping(&flow)) else { return };
         let verdict = rules.judge_conversation(&flow);
         count_hit(&mut self.rule_hits, &verdict);
         self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);

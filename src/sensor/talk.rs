@@ -1,21 +1,25 @@
 //! What the sensor knows of one conversation: which protocol is spoken, its session, and the rules that concern
 //! its two ends.
 
-use crate::address::{Endpoint, Side, Timestamp, Transport};
+use crate::address::{Address, Endpoint, Side, Timestamp, Transport};
 use crate::event::{Flow, Sink};
 use crate::policy::Pair;
 use crate::protocol::{At, Probe, Protocol, REGISTRY, Session};
 use crate::stream::Conversation;
 
-/// Segments with data that may pass without any protocol recognising them before the conversation is let alone.
+/// Segments with data that no protocol takes for its own before the conversation is let alone.
 const TRIES: u8 = 8;
+/// Segments in a row that one protocol takes for possibly its own before it is believed.
+const LIKELY: u8 = 3;
+/// Octets that a segment must have to count towards that.
+const TELLING: usize = 8;
 
 /// One conversation.
 pub enum Talk {
     /// Nobody knows yet what it speaks.
     New {
-        /// Segments and datagrams that no protocol recognised.
-        tries: u8,
+        /// What the segments and datagrams so far say.
+        signs: Signs,
         /// Its last packet.
         frame: u64,
     },
@@ -27,8 +31,17 @@ pub enum Talk {
 
 impl Default for Talk {
     fn default() -> Self {
-        Talk::New { tries: 0, frame: 0 }
+        Talk::New { signs: Signs::default(), frame: 0 }
     }
+}
+
+/// What is known of a conversation whose protocol is not.
+#[derive(Clone, Copy, Default)]
+pub struct Signs {
+    /// Segments and datagrams that no protocol takes for its own.
+    foreign: u8,
+    /// Those in a row that one protocol takes for possibly its own, and which: its place in the registry.
+    likely: (u8, u8),
 }
 
 /// A conversation in a known protocol.
@@ -85,6 +98,18 @@ pub fn flow<T>(conversation: &Conversation<T>) -> Flow {
     flow
 }
 
+/// Whether this is the network keeping itself in order rather than two parties talking: address resolution (ARP,
+/// RARP, IPv6 neighbour discovery), link layer control (LLDP, LACP, loop detection, port authentication), group
+/// membership (IGMP, MLD). It is not judged.
+pub fn is_housekeeping(flow: &Flow) -> bool {
+    match flow.transport {
+        Transport::Ethernet(kind) => matches!(kind, 0x0806 | 0x8035 | 0x8809 | 0x888e | 0x88cc | 0x9000),
+        Transport::Ip(2) => true,
+        Transport::Ip(58) => matches!(flow.dst.address, Address::V6(a) if a.is_multicast()),
+        _ => false,
+    }
+}
+
 /// What the first bytes of a conversation say of its protocol.
 pub enum Found {
     /// This protocol.
@@ -97,32 +122,52 @@ pub enum Found {
 
 /// Looks at a segment or datagram of an unknown conversation: what it says first, then its ports. A protocol that
 /// is certain by content wins over one that merely owns the port.
-pub fn find<T>(conversation: &Conversation<T>, tries: u8, bytes: &[u8]) -> Found {
+pub fn find<T>(conversation: &Conversation<T>, signs: &mut Signs, bytes: &[u8]) -> Found {
     let Conversation { ends, transport, client, .. } = conversation;
     if matches!(transport, Transport::Ip(_) | Transport::Ethernet(_)) {
         return Found::None;
     }
     let mut owner = None;
-    for protocol in REGISTRY {
-        if (protocol.probe)(*transport, bytes) == Probe::Certain {
-            return Found::Protocol(protocol);
+    let mut unsure = None;
+    for (place, protocol) in (0u8..).zip(REGISTRY) {
+        match (protocol.probe)(*transport, bytes) {
+            Probe::Certain => return Found::Protocol(protocol),
+            Probe::Unsure => unsure = unsure.or(Some((place, protocol))),
+            Probe::No => {}
         }
-        let owns = |end: &Endpoint| protocol.owns(*transport, end.port);
-        // A client's own port is chance, unless it is one of those that only a service may have.
-        let owned = match client {
-            Some(client) => {
-                let own = &ends[client.index()];
-                owns(&ends[client.other().index()]) || own.port < 1024 && owns(own)
-            }
-            None => ends.iter().any(owns),
-        };
-        if owned {
-            owner.get_or_insert(protocol);
+        if owner.is_none() && owned(protocol, ends, *transport, *client) {
+            owner = Some(protocol);
         }
     }
-    match owner {
-        Some(protocol) => Found::Protocol(protocol),
-        None if tries < TRIES => Found::Unsure,
-        None => Found::None,
+    if let Some(protocol) = owner {
+        return Found::Protocol(protocol);
+    }
+    match unsure {
+        Some((place, protocol)) if bytes.len() >= TELLING => {
+            let (before, count) = signs.likely;
+            signs.likely = (place, if before == place { count + 1 } else { 1 });
+            if signs.likely.1 >= LIKELY {
+                return Found::Protocol(protocol);
+            }
+        }
+        Some(_) => {}
+        None => {
+            signs.likely = (0, 0);
+            signs.foreign = signs.foreign.saturating_add(1);
+        }
+    }
+    if signs.foreign < TRIES { Found::Unsure } else { Found::None }
+}
+
+/// Whether a conversation is on a port of a protocol's own. A client's own port is chance, unless it is one of those
+/// that only a service may have.
+fn owned(protocol: &Protocol, ends: &[Endpoint; 2], transport: Transport, client: Option<Side>) -> bool {
+    let owns = |end: &Endpoint| protocol.owns(transport, end.port);
+    match client {
+        Some(client) => {
+            let own = &ends[client.index()];
+            owns(&ends[client.other().index()]) || own.port < 1024 && owns(own)
+        }
+        None => ends.iter().any(owns),
     }
 }

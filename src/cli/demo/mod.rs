@@ -7,8 +7,8 @@ mod story;
 use super::terminal::Alerts;
 use super::{Failure, Outcome, replay, run};
 use crate::alert::Alert;
-use crate::capture::{Interface, live};
-use crate::sensor::live::{Output, Sensor, Setup, Stop};
+use crate::capture::{CaptureError, Interface};
+use crate::sensor::live::{Output, Sensor, SensorError, Setup, Stop};
 use crate::stream;
 use plant::Plant;
 use std::io::{IsTerminal, Write};
@@ -64,30 +64,27 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let folder = Unpacked::new()?;
-    if arguments.recorded || !live::may_capture() {
-        if !arguments.recorded {
-            let program = std::env::current_exe().map_or("wayside".into(), |path| path.display().to_string());
-            println!(
-                "No permission to capture here (CAP_NET_RAW; `sudo setcap cap_net_raw+ep {program}` grants it):\n\
-                 you see the recording of the same plant, in real time.\n"
-            );
-        }
+    if arguments.recorded {
         return replayed(&folder, arguments.pace);
     }
-    watched(&folder, pace, arguments.listen)
+    match Sensor::open(setup(&folder, arguments.listen)?) {
+        Ok(sensor) => watched(sensor, pace, arguments.listen),
+        Err(SensorError::Capture(refused @ CaptureError::NotPermitted { .. })) => {
+            println!("{refused}.\nYou see the recording of the same plant, in real time.\n");
+            replayed(&folder, arguments.pace)
+        }
+        Err(error) => Err(Failure::failed(error)),
+    }
 }
 
-/// Watches the plant on the loopback interface while the story is played.
-fn watched(folder: &Unpacked, pace: Pace, listen: SocketAddr) -> Outcome {
+/// A sensor on the loopback interface.
+fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
     let rule_paths = vec![folder.path("rules")];
-    let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once();
-    let setup = Setup {
+    Ok(Setup {
         interfaces: vec![Interface {
-            name: "lo".into(),
-            filter: Some("tcp and net 127.0.0.0/8 and not host 127.0.0.1".into()),
-            snaplen: 65_535,
-            buffer: 4 << 20,
+            filter: Some("tcp and (net 127.20.0.0/16 or net 127.30.0.0/16)".into()),
             promiscuous: false,
+            ..Interface::new("lo")
         }],
         rules: replay::load_rules(&rule_paths)?,
         rule_paths,
@@ -97,11 +94,16 @@ fn watched(folder: &Unpacked, pace: Pace, listen: SocketAddr) -> Outcome {
         alert_groups: 1_000,
         alert_window: 60,
         listen,
-        outputs: vec![shown(&alerts)],
+        outputs: Vec::new(),
         events: None,
-    };
+    })
+}
+
+/// Watches the plant while the story is played.
+fn watched(mut sensor: Sensor, pace: Pace, listen: SocketAddr) -> Outcome {
+    let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once();
+    sensor.add_output(shown(&alerts));
     let stop = run::stop_on_signals()?;
-    let sensor = Sensor::open(setup).map_err(Failure::failed)?;
     println!("Wayside watches a simulated plant on this machine; metrics are on http://{listen}/metrics\n");
     let ended = stop.clone();
     let told = std::thread::spawn(move || {

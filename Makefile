@@ -1,0 +1,31 @@
+# The commands of this project. `make help` lists them.
+
+CARGO ?= cargo
+
+.PHONY: help build demo test lint bench clean
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+
+build: ## Build the product
+	@deploy/prepare.sh build
+	$(CARGO) build --release
+
+demo: build ## Watch a simulated plant on this machine, for a minute
+	target/release/wayside demo
+
+test: ## Format, lints and every test
+	@deploy/prepare.sh test
+	@$(MAKE) --no-print-directory lint
+	$(CARGO) test
+
+lint: ## Format and lints only
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+bench: ## What watching costs beside reading
+	@deploy/prepare.sh build
+	$(CARGO) bench --bench replay
+
+clean: ## Remove what was built
+	$(CARGO) clean

@@ -1,0 +1,118 @@
+//! What captures say, and what changing them must not change.
+
+mod common;
+
+use common::{Pcap, counted, err, events, ours, run, shared, without_place};
+use std::path::{Path, PathBuf};
+
+/// The project's own recordings, each with the golden file of its events.
+const OWN: [&str; 3] = ["demo-plant", "dnp3-substation", "modbus-functions"];
+
+/// Captures of the public folder that are rich in messages and odd in nothing that the test changes.
+const PUBLIC: [&str; 6] = [
+    "iti/modbustcp__mb2.pcap",
+    "iti/modbustcp__modbus__modbus_test_2.pcap",
+    "iti/bro__modbus__modbusbig.pcap",
+    "lemay/cnc_uploading_exe_modbus_6rtu_with_operate.pcap",
+    "iti/bro__dnp3__dnp3_link_only.pcap",
+    "iti/dnp3__dnp3_test_data_part2.pcap",
+];
+
+fn corpus(test: &str) -> Vec<PathBuf> {
+    let own = OWN.iter().map(|name| PathBuf::from(ours(&format!("captures/{name}.pcap"))));
+    let public = shared(test).into_iter().flat_map(|folder| PUBLIC.map(|name| folder.join(name)));
+    own.chain(public).collect()
+}
+
+/// Run with WAYSIDE_BLESS=1 to write the golden files anew; then read the difference.
+#[test]
+fn the_projects_own_recordings_give_their_golden_events() {
+    for name in OWN {
+        let golden = ours(&format!("tests/golden/{name}.ndjson"));
+        let output = run(&["replay", "--quiet", "--events", "-", &ours(&format!("captures/{name}.pcap"))]);
+        assert!(output.status.success(), "{}", err(&output));
+        if std::env::var_os("WAYSIDE_BLESS").is_some() {
+            std::fs::write(&golden, &output.stdout).unwrap();
+        }
+        let want = std::fs::read(&golden).unwrap();
+        let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect::<Vec<_>>();
+        let (want, got) = (lines(&want), lines(&output.stdout));
+        for (at, (want, got)) in want.iter().zip(&got).enumerate() {
+            assert_eq!(want, got, "{golden}, line {}", at + 1);
+        }
+        assert_eq!(want.len(), got.len(), "{golden}");
+    }
+}
+
+#[test]
+fn every_packet_twice_gives_no_event_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in corpus("every_packet_twice") {
+        let pcap = Pcap::read(&file).unwrap();
+        let doubled = folder.path().join("doubled.pcap");
+        pcap.write(&doubled, pcap.records.iter().flat_map(|record| [record, record]));
+        let once: Vec<_> = events(&file).iter().map(without_place).collect();
+        let twice: Vec<_> = events(&doubled).iter().map(without_place).collect();
+        assert_eq!(once.len(), twice.len(), "{}", file.display());
+        for (at, (once, twice)) in once.iter().zip(&twice).enumerate() {
+            assert_eq!(once, twice, "{}, event {}", file.display(), at + 1);
+        }
+    }
+}
+
+/// A sensor that starts late sees the same from then on: only what needs the lost packets differs (an answer to a
+/// request that was cut away).
+#[test]
+fn the_same_capture_without_its_first_third_gives_the_same_events_for_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in corpus("without_its_first_third") {
+        let pcap = Pcap::read(&file).unwrap();
+        let cut = pcap.records.len() / 3;
+        let rest = folder.path().join("rest.pcap");
+        pcap.write(&rest, &pcap.records[cut..]);
+        let after = |event: &serde_json::Value| event["frame"].as_u64().is_some_and(|frame| frame > cut as u64);
+        let knows_its_request =
+            |event: &serde_json::Value| event["request_frame"].as_u64().is_none_or(|frame| frame > cut as u64);
+        let whole = events(&file);
+        let late = events(&rest);
+        let messages = |all: &[serde_json::Value]| {
+            counted(all.iter().map(|event| without_place(event).to_string()))
+        };
+        let want: Vec<_> = whole.iter().filter(|e| after(e) && knows_its_request(e)).cloned().collect();
+        let got = messages(&late);
+        let mut missing = 0;
+        for (event, count) in messages(&want) {
+            missing += count.saturating_sub(got.get(&event).copied().unwrap_or(0));
+        }
+        // What began before the cut and ended after it is cut too: at most one message for each conversation
+        // direction, besides answers.
+        let begun = counted(whole.iter().map(|event| event["community_id"].to_string())).len() * 2;
+        let all = whole.iter().filter(|event| after(event)).count();
+        assert!(missing <= begun.min(want.len() / 10), "{}: {missing} of {all} are gone", file.display());
+        let frames = late.iter().filter(|event| event["frame"].is_u64()).count();
+        let same = whole.iter().filter(|event| after(event)).count();
+        assert!(frames.abs_diff(same) <= begun, "{}: {frames} instead of {same}", file.display());
+    }
+}
+
+#[test]
+fn every_public_capture_is_read_without_trouble() {
+    let Some(folder) = shared("every_public_capture") else { return };
+    let output = run(&["replay", "--events", "/dev/null", &folder.to_string_lossy()]);
+    let said = err(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Modbus") && said.contains("DNP3"), "{said}");
+}
+
+#[test]
+fn frames_are_told_per_file_where_there_are_several() {
+    let files = OWN.map(|name| ours(&format!("captures/{name}.pcap")));
+    let output = run(&["replay", "-q", "--events", "-", &files[0], &files[1], &files[2]]);
+    let all: Vec<serde_json::Value> =
+        common::out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for file in &files {
+        let alone = events(Path::new(file)).len();
+        let mixed = all.iter().filter(|event| event["file"] == file.as_str()).count();
+        assert_eq!(alone, mixed, "{file}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Driving the real binary, and changing captures, for the tests beside it.
+#![allow(dead_code)] // each test file uses a part
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The product.
+pub fn wayside() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command
+}
+
+/// Runs it and returns what it said.
+pub fn run(arguments: &[&str]) -> Output {
+    wayside().args(arguments).output().unwrap()
+}
+
+/// Standard output as text.
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Standard error as text.
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A file of the project.
+pub fn ours(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).to_string_lossy().into_owned()
+}
+
+/// The public captures beside the project; `None`, saying so, where they are not there.
+pub fn shared(test: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("{test}: skipped, there is no ../shared/captures");
+    None
+}
+
+/// Whether a program is there; says so where it is not.
+pub fn has(program: &str, test: &str) -> bool {
+    let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return true;
+    }
+    println!("{test}: skipped, there is no {program}");
+    false
+}
+
+/// The events of a capture, a JSON line each.
+pub fn events(file: &Path) -> Vec<serde_json::Value> {
+    let output = run(&["replay", "--quiet", "--events", "-", &file.to_string_lossy()]);
+    assert!(output.status.success(), "{}", err(&output));
+    out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A classic pcap file taken apart: its header and its records.
+pub struct Pcap {
+    pub header: Vec<u8>,
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Pcap {
+    /// Reads little-endian or big-endian pcap; `None` for any other format.
+    pub fn read(path: &Path) -> Option<Pcap> {
+        let bytes = std::fs::read(path).unwrap();
+        let big = match bytes.get(..4)? {
+            [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => false,
+            [0xa1, 0xb2, 0xc3, 0xd4] => true,
+            _ => return None,
+        };
+        let (header, mut rest) = bytes.split_at(24);
+        let mut records = Vec::new();
+        while rest.len() >= 16 {
+            let field: [u8; 4] = rest[8..12].try_into().unwrap();
+            let len = if big { u32::from_be_bytes(field) } else { u32::from_le_bytes(field) } as usize;
+            if rest.len() < 16 + len {
+                break;
+            }
+            records.push(rest[..16 + len].to_vec());
+            rest = &rest[16 + len..];
+        }
+        Some(Pcap { header: header.to_vec(), records })
+    }
+
+    /// Writes these records to a file of this name in a folder.
+    pub fn write<'a>(&self, path: &Path, records: impl IntoIterator<Item = &'a Vec<u8>>) {
+        let mut bytes = self.header.clone();
+        records.into_iter().for_each(|record| bytes.extend(record));
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+/// An event without what tells where in the file it stands.
+pub fn without_place(event: &serde_json::Value) -> serde_json::Value {
+    let mut event = event.clone();
+    if let Some(members) = event.as_object_mut() {
+        members.remove("frame");
+        members.remove("request_frame");
+        if let Some(dnp3) = members.get_mut("dnp3").and_then(|dnp3| dnp3.as_object_mut()) {
+            dnp3.remove("select_frame");
+        }
+    }
+    event
+}
+
+/// How often each thing occurs.
+pub fn counted<T: std::hash::Hash + Eq>(things: impl IntoIterator<Item = T>) -> HashMap<T, usize> {
+    let mut counts = HashMap::new();
+    for thing in things {
+        *counts.entry(thing).or_default() += 1;
+    }
+    counts
+}
