@@ -93,7 +93,11 @@ fn a_scan_over_functions_and_points_alerts_and_the_poll_does_not() {
     }
     let summaries: Vec<&str> = alerts.iter().filter_map(|alert| alert["summary"].as_str()).collect();
     let told = |words: &str| summaries.iter().any(|summary| summary.contains(words));
-    assert!(told("rtu-1 read coil 0 of rtu-4; no rule lets it speak Modbus to rtu-4."), "{:?}", &summaries[..5]);
+    assert!(
+        told("rtu-1 read coil 0 of rtu-4; no rule lets it speak Modbus to rtu-4."),
+        "{:?}",
+        &summaries[..5]
+    );
 }
 
 #[test]

@@ -37,15 +37,33 @@ fn alerts_are_json_lines_with_the_contracts_members() {
     assert!(alerts.len() > 5);
     for alert in &alerts {
         for member in [
-            "id", "ts", "first_seen", "last_seen", "count", "severity", "rule", "kind", "summary", "src", "dst",
-            "proto", "frame", "frames", "attack", "points", "values", "evidence", "sensor",
+            "id",
+            "ts",
+            "first_seen",
+            "last_seen",
+            "count",
+            "severity",
+            "rule",
+            "kind",
+            "summary",
+            "src",
+            "dst",
+            "proto",
+            "frame",
+            "frames",
+            "attack",
+            "points",
+            "values",
+            "evidence",
+            "sensor",
         ] {
             assert!(alert.get(member).is_some(), "{member} is missing in {alert}");
         }
     }
     let again = run(&["replay", "-q", &demo(), "--rules", &ours("rules"), "--alerts", "-"]);
     assert_eq!(out(&output), out(&again), "the same capture gives the same alerts, ids included");
-    let single = run(&["replay", "-q", &demo(), "--rules", &ours("rules"), "--alerts", "-", "--group", "none"]);
+    let single =
+        run(&["replay", "-q", &demo(), "--rules", &ours("rules"), "--alerts", "-", "--group", "none"]);
     let grouped: u64 = alerts.iter().map(|alert| alert["count"].as_u64().unwrap()).sum();
     assert_eq!(out(&single).lines().count() as u64, grouped, "one line for each message");
 }
@@ -57,7 +75,11 @@ fn fail_on_tells_a_script() {
     assert_eq!(with("high").status.code(), Some(3));
     assert_eq!(with("critical").status.code(), Some(0));
     assert_eq!(with("dreadful").status.code(), Some(2));
-    assert_eq!(run(&["replay", "-q", &demo(), "--fail-on", "low"]).status.code(), Some(0), "no rules, no alerts");
+    assert_eq!(
+        run(&["replay", "-q", &demo(), "--fail-on", "low"]).status.code(),
+        Some(0),
+        "no rules, no alerts"
+    );
 }
 
 #[test]

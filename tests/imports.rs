@@ -23,8 +23,20 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "sensor",
             &[
-                "address", "alert", "capture", "detect", "event", "inventory", "metrics", "output", "packet",
-                "policy", "protocol", "store", "stream", "web",
+                "address",
+                "alert",
+                "capture",
+                "detect",
+                "event",
+                "inventory",
+                "metrics",
+                "output",
+                "packet",
+                "policy",
+                "protocol",
+                "store",
+                "stream",
+                "web",
             ],
         ),
     ])
@@ -96,7 +108,8 @@ fn no_module_imports_against_the_design() {
 
 #[test]
 fn the_reader_of_imports_sees_them() {
-    assert_eq!(used("use crate::{policy::Rule, event};\n// use crate::web\nlet x = crate::alert::f();"), [
-        "policy", "event", "alert"
-    ]);
+    assert_eq!(
+        used("use crate::{policy::Rule, event};\n// use crate::web\nlet x = crate::alert::f();"),
+        ["policy", "event", "alert"]
+    );
 }

@@ -173,7 +173,7 @@ fn a_live_sensor_alerts_counts_reloads_and_ends_in_order() {
     });
     sensor.write_register(902);
     until("the third message", || {
-        page(sensor.web, "/metrics").filter(|text| text.contains("rule_hits_total{rule=\"Set points\"} 1"))
+        page(sensor.web, "/metrics").filter(|text| text.contains("rule_hits_total{rule=\"Set points\"} 2"))
     });
 
     let output = sensor.stop();

@@ -22,7 +22,9 @@ const EXCEPTIONS: [(&str, usize); 7] = [
 #[test]
 fn every_message_agrees_with_tshark() {
     let Some(folder) = shared("every_message_agrees_with_tshark") else { return };
-    if !has("tshark", "every_message_agrees_with_tshark") || !has("python3", "every_message_agrees_with_tshark") {
+    if !has("tshark", "every_message_agrees_with_tshark")
+        || !has("python3", "every_message_agrees_with_tshark")
+    {
         return;
     }
     let tool = folder.join("../tools/agree.py");

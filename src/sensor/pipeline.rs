@@ -9,9 +9,10 @@ use crate::event::{Event, Flow, Sink};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
 use crate::packet::{self, Decoded, Decoder};
-use crate::policy::{Pair, RuleSet, Verdict};
+use crate::policy::{Pair, Rule, RuleSet, Verdict};
 use crate::protocol;
 use crate::stream::{self, Conversation, Delivery, FlowTable};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What events meet on their way: counters, rules, alerts, the event log.
@@ -196,7 +197,18 @@ fn last_frame(talk: &Talk) -> u64 {
 
 impl Scope {
     fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
-        self.rule_hits = vec![0; rules.as_ref().map_or(0, |rules| rules.rules().len())];
+        // A rule keeps its count over a reload, by its name.
+        let before: HashMap<&str, u64> = match &self.rules {
+            Some(old) => old
+                .rules()
+                .iter()
+                .map(|rule| rule.name.as_str())
+                .zip(self.rule_hits.iter().copied())
+                .collect(),
+            None => HashMap::new(),
+        };
+        let count = |rule: &Rule| before.get(rule.name.as_str()).copied().unwrap_or(0);
+        self.rule_hits = rules.as_ref().map_or(Vec::new(), |rules| rules.rules().iter().map(count).collect());
         self.rules = rules;
     }
 

@@ -66,8 +66,14 @@ fn load(paths: &[PathBuf]) -> Change {
 
 /// Watches the folders of the rule files: editors replace files rather than write into them.
 fn watch(paths: &[PathBuf], asked: Arc<AtomicBool>) -> Option<notify::RecommendedWatcher> {
+    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let ours: Vec<PathBuf> = paths.iter().map(real).collect();
+    let concerns = move |path: &PathBuf| {
+        let rules = path.extension().is_some_and(|extension| extension == "toml");
+        rules && ours.iter().any(|our| path.starts_with(our))
+    };
     let changed = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
+        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(&concerns)) {
             asked.store(true, Ordering::Relaxed);
         }
     };
@@ -79,9 +85,9 @@ fn watch(paths: &[PathBuf], asked: Arc<AtomicBool>) -> Option<notify::Recommende
         }
     };
     for path in paths {
-        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new(".")) };
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let folder = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(Path::new("/")) };
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
             tracing::warn!("cannot watch {}: {error}; send SIGHUP after a change", folder.display());
         }
     }
