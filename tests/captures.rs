@@ -1,5 +1,7 @@
 //! What captures say, and what changing them must not change.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
 mod common;
 
 use common::{Pcap, counted, err, events, ours, run, shared, without_place};

@@ -1,5 +1,7 @@
 //! The binary as a user drives it: what it says, and how it ends.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
 mod common;
 
 use common::{err, ours, out, run, wayside};

@@ -29,7 +29,7 @@ struct Target {
 }
 
 impl Target {
-    fn new(out: Box<dyn Write + Send>, colour: Option<bool>) -> Alerts {
+    fn shared(out: Box<dyn Write + Send>, colour: Option<bool>) -> Alerts {
         let target =
             Target { out, colour, failed: None, by_rule: BTreeMap::new(), seen: HashSet::new(), once: false };
         Alerts(Arc::new(Mutex::new(target)))
@@ -48,13 +48,13 @@ fn label(alert: &Alert) -> String {
 impl Alerts {
     /// One JSON object a line.
     pub fn json(out: Box<dyn Write + Send>) -> Alerts {
-        Target::new(out, None)
+        Target::shared(out, None)
     }
 
     /// Sentences for a person.
     pub fn readable(out: Box<dyn Write + Send>, colour: bool) -> Alerts {
         let colour = colour && std::env::var_os("NO_COLOR").is_none();
-        Target::new(out, Some(colour))
+        Target::shared(out, Some(colour))
     }
 
     /// Leaves out the later word on how often a grouped alert happened.

@@ -296,6 +296,9 @@ fn listen(
     thread::Builder::new().name("interface".into()).spawn(run)
 }
 
+/// Takes alerts on their way to the outputs.
+type Entrance = Box<dyn FnMut(Alert) + Send>;
+
 /// Takes every alert; an error is one alert lost.
 pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + Send>);
 
@@ -303,7 +306,7 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 fn hand_out(
     mut outputs: Vec<Output>,
     metrics: &Arc<Metrics>,
-) -> Result<(Box<dyn FnMut(Alert) + Send>, JoinHandle<()>), std::io::Error> {
+) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
     let (entrance, exit) = sync_channel::<Alert>(ALERTS);
     let waiting = Arc::new(AtomicU64::new(0));
     let names: Vec<&'static str> = outputs.iter().map(|(name, _)| *name).collect();

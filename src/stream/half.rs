@@ -153,7 +153,7 @@ impl Half {
                 None => counters.retransmitted += 1,
             }
         } else if ahead > i64::from(WINDOW) {
-            return self.strayed(segment, counters, out);
+            self.strayed(segment, counters, out);
         } else {
             self.stray = 0;
             self.keep(seq, bytes, now, counters);
