@@ -141,6 +141,10 @@ impl Desk {
             Some(Why::Outside { range, .. }) => (Some(*range), None),
             _ => (None, None),
         };
+        // Whoever looks around where no rule lets it look at all is one alert, whatever it looks at.
+        let looks = matches!(event.verb, Verb::Read | Verb::Identify | Verb::Diagnose | Verb::Session);
+        let around = why == Some(&Why::NoRule) && looks;
+        let space = range.or(event.points.first().copied()).map(|range| range.space);
         let key = Key {
             kind,
             rule: (rules.generation(), rule_id.map(|id| id.0).filter(|_| why.is_none_or(names_rule))),
@@ -148,9 +152,9 @@ impl Desk {
             src: src.address,
             dst: dst.address,
             proto: event.proto.name,
-            device: event.device,
+            device: event.device.filter(|_| !around),
             verb: range.map_or(event.verb, |range| range.verb),
-            space: range.or(event.points.first().copied()).map(|range| range.space),
+            space: space.filter(|_| !around),
             label: "",
             port: 0,
         };

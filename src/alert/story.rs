@@ -51,7 +51,9 @@ impl Story {
             Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. }) => (range.verb, None),
             _ => (event.verb, None),
         };
-        let object = match event.device.filter(|device| (words.names_device)(*device)) {
+        let reads_unbidden = why == Some(&Why::NoRule) && event.verb == Verb::Read;
+        let device = event.device.filter(|device| (words.names_device)(*device) && !reads_unbidden);
+        let object = match device {
             Some(device) => {
                 format!("{} {device} of {}", words.device_title, called(rules, event.flow, !asks, false))
             }
