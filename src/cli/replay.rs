@@ -61,24 +61,6 @@ pub struct Arguments {
     quiet: bool,
 }
 
-impl Arguments {
-    /// A capture and its rules, this many times as fast as it happened, for a person to watch.
-    pub fn demo(file: PathBuf, rules: PathBuf, times: f64) -> Arguments {
-        Arguments {
-            files: vec![file],
-            rules: vec![rules],
-            events: None,
-            pretty: false,
-            alerts: None,
-            group: Group::Window,
-            fail_on: None,
-            speed: Speed::Times(times),
-            sensor: "demo".into(),
-            quiet: false,
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum Group {
     /// One alert with a count.

@@ -12,11 +12,11 @@
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use crate::address::Timestamp;
-use crate::alert::{Alert, AlertKind, Desk, Grouping};
+use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
 use crate::metrics::{Metrics, raise};
 use crate::output::events::EventLog;
-use crate::policy::{RuleSet, Severity};
+use crate::policy::RuleSet;
 use crate::stream;
 use crate::web::{Ready, Server, WebError};
 use std::net::SocketAddr;
@@ -407,7 +407,6 @@ impl Worker {
     /// Brings the metrics up to date.
     fn report(&mut self) {
         let metrics = &self.metrics;
-        metrics.fold(self.pipeline.tally());
         metrics.capture_lag.set(self.lag);
         for tap in &self.taps {
             let name = tap.name.as_str();
@@ -418,39 +417,7 @@ impl Worker {
             raise(&dropped("kernel"), load(&tap.dropped_by_kernel));
             raise(&dropped("interface"), load(&tap.dropped_by_interface));
         }
-        let (flows, open) = self.pipeline.flows();
-        metrics.flows.set(open as i64);
-        raise(&metrics.stream_gaps, flows.gaps);
-        let (_, fragments, _) = self.pipeline.decoder().fragment_counts();
-        let desk = self.pipeline.desk();
-        for (what, count) in [
-            ("flow", flows.evicted),
-            ("stream-buffer", flows.buffer_full),
-            ("fragment", fragments),
-            ("alert-group", desk.counts().evicted),
-        ] {
-            raise(&metrics.evictions.with_label_values(&[what]), count);
-        }
-        for severity in Severity::ALL {
-            for kind in AlertKind::ALL {
-                let count = desk.counts().of(severity, kind);
-                if count > 0 {
-                    raise(&metrics.alerts.with_label_values(&[severity.name(), kind.name()]), count);
-                }
-            }
-        }
-        let counters = *self.pipeline.decoder().counters();
-        raise(&metrics.checksum_errors.with_label_values(&["ip"]), counters.bad_ip_checksums);
-        raise(&metrics.checksum_errors.with_label_values(&["transport"]), counters.bad_transport_checksums);
-        for (reason, count) in pipeline::skipped(&counters) {
-            raise(&metrics.undecoded.with_label_values(&[reason]), count);
-        }
-        if let Some((rules, hits)) = self.pipeline.rules() {
-            metrics.rules.set(rules.rules().len() as i64);
-            for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| **count > 0) {
-                raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), *count);
-            }
-        }
+        super::report::report(metrics, &mut self.pipeline);
     }
 }
 

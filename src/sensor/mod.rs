@@ -8,4 +8,5 @@ pub mod config;
 pub mod live;
 pub mod pipeline;
 mod reload;
+pub mod report;
 mod talk;

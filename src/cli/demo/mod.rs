@@ -6,16 +6,21 @@ mod story;
 
 use super::terminal::Alerts;
 use super::{Failure, Outcome, replay, run};
-use crate::alert::Alert;
-use crate::capture::{CaptureError, Interface};
+use crate::alert::{Alert, Desk, Grouping};
+use crate::capture::{CaptureError, Files, Interface};
+use crate::metrics::Metrics;
 use crate::sensor::live::{Output, Sensor, SensorError, Setup, Stop};
+use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::sensor::report;
 use crate::stream;
+use crate::web::{Ready, Server};
 use plant::Plant;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use story::Pace;
 
 /// The rules of the simulated plant, in the order in which they are read.
@@ -65,13 +70,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let folder = Unpacked::new()?;
     if arguments.recorded {
-        return replayed(&folder, arguments.pace);
+        return replayed(&folder, arguments.pace, arguments.listen);
     }
     match Sensor::open(setup(&folder, arguments.listen)?) {
         Ok(sensor) => watched(sensor, pace, arguments.listen),
         Err(SensorError::Capture(refused @ CaptureError::NotPermitted { .. })) => {
             println!("{refused}.\nYou see the recording of the same plant, in real time.\n");
-            replayed(&folder, arguments.pace)
+            replayed(&folder, arguments.pace, arguments.listen)
         }
         Err(error) => Err(Failure::failed(error)),
     }
@@ -139,28 +144,89 @@ fn play_until(pace: Pace, stop: &Stop) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("the simulated plant: {error}"));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
+    let narrator = narrate(pace, stop);
+    let played = runtime.block_on(async {
         let plant = Plant::start().await.map_err(failed)?;
-        let mut tell = |sentence: &str| {
-            println!("    {sentence}");
-            // The story is for a person; who closed the terminal does not read it.
-            let _ = std::io::stdout().flush();
-        };
         let stopped = async {
             while !stop.is_set() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         tokio::select! {
-            played = story::play(&plant, pace, &mut tell) => played.map_err(failed),
+            played = story::play(&plant, pace) => played.map_err(failed),
             () = stopped => Ok(()),
         }
+    });
+    // It has told all there was, or it ends with its process.
+    if played.is_ok() && !stop.is_set() {
+        let _ = narrator.join();
+    }
+    played
+}
+
+/// Tells the story beside what is seen of it.
+fn narrate(pace: Pace, stop: &Stop) -> std::thread::JoinHandle<()> {
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        story::narrate(pace, |sentence| {
+            if !stop.is_set() {
+                println!("    {sentence}");
+                // The story is for a person; who closed the terminal does not read it.
+                let _ = std::io::stdout().flush();
+            }
+            !stop.is_set()
+        });
     })
 }
 
-/// Replays the recording in real time.
-fn replayed(folder: &Unpacked, times: f64) -> Outcome {
-    replay::run(&replay::Arguments::demo(folder.path("demo-plant.pcap"), folder.path("rules"), times))
+/// Replays the recording in real time, with its story and its metrics.
+fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
+    let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once();
+    let shown = alerts.clone();
+    let metrics = Arc::new(Metrics::new());
+    let mut pipeline = Pipeline::new(Parts {
+        flows: stream::Limits::default(),
+        fragments: 1 << 20,
+        tally: pipeline::tally(Some(&metrics)),
+        rules: replay::load_rules(&[folder.path("rules")])?,
+        desk: Desk::new(Grouping::Live, "demo"),
+        emit: Box::new(move |alert| shown.alert(&alert)),
+        events: None,
+    });
+    let stop = run::stop_on_signals()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Failure::failed)?;
+    let ready = Ready::default();
+    let server =
+        runtime.block_on(Server::bind(listen, metrics.clone(), ready.clone())).map_err(Failure::failed)?;
+    runtime.spawn(server.serve(std::future::pending()));
+    ready.set(true);
+    println!("Metrics are on http://{listen}/metrics\n");
+    let narrator = narrate(Pace { second: Duration::from_secs_f64(1.0 / times) }, &stop);
+    let mut files = Files::open(&[folder.path("demo-plant.pcap")]).map_err(Failure::failed)?;
+    let (began, mut first, mut reported) = (Instant::now(), None, Instant::now());
+    while let Some(frame) = files.next().map_err(Failure::failed)? {
+        let first = *first.get_or_insert(frame.ts);
+        let due = Duration::from_nanos(frame.ts.since(first)).div_f64(times);
+        while began.elapsed() < due && !stop.is_set() {
+            std::thread::sleep(Duration::from_millis(20).min(due.saturating_sub(began.elapsed())));
+        }
+        if stop.is_set() {
+            break;
+        }
+        pipeline.frame(&frame);
+        if reported.elapsed() >= Duration::from_secs(1) {
+            reported = Instant::now();
+            report::report(&metrics, &mut pipeline);
+        }
+    }
+    if !stop.is_set() {
+        // It has told all there was.
+        let _ = narrator.join();
+    }
+    pipeline.finish().map_err(Failure::failed)?;
+    super::terminal::summary(&mut pipeline, &alerts, None);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Rules and recording in a temporary folder, gone with the demo.

@@ -22,18 +22,44 @@ impl Pace {
     }
 }
 
+/// What people do, and at which second of the story they do it.
+pub const TOLD: [(f64, &str); 8] = [
+    (0.0, "The pump station and the rail yard are at work; the offices poll their controllers."),
+    (5.0, "The operator of the pump station raises the booster's pressure set point from 300 to 320."),
+    (9.0, "In the rail yard the office throws points 2 and clears signal 1."),
+    (14.0, "The operator of the pump station means 390 and types 900 as the booster's pressure set point."),
+    (18.0, "He sees the pressure rise and corrects it to 390."),
+    (24.0, "Somebody has plugged in a laptop: it asks every controller who it is and reads what it can."),
+    (36.0, "The laptop drives outputs of the rail yard: points 5 and 6 are thrown, signal 4 is cleared."),
+    (40.0, "The laptop switches off both booster pumps."),
+];
+
 /// Seconds that the story lasts.
 const LENGTH: f64 = 46.0;
 
-/// Plays the whole story; `tell` gets what people do, a sentence each, as they do it.
+/// Tells what people do as they do it; returns early where `tell` has had enough.
+pub fn narrate(pace: Pace, mut tell: impl FnMut(&str) -> bool) {
+    let began = std::time::Instant::now();
+    for (second, sentence) in TOLD {
+        while began.elapsed() < pace.seconds(second) {
+            std::thread::sleep(
+                Duration::from_millis(20).min(pace.seconds(second).saturating_sub(began.elapsed())),
+            );
+        }
+        if !tell(sentence) {
+            return;
+        }
+    }
+}
+
+/// Does what [`TOLD`] tells.
 ///
 /// # Errors
 /// Where the plant cannot be reached.
-pub async fn play(plant: &Plant, pace: Pace, tell: &mut (dyn FnMut(&str) + Send)) -> io::Result<()> {
+pub async fn play(plant: &Plant, pace: Pace) -> io::Result<()> {
     let began = Instant::now();
     let port = plant.port();
     let until = began + pace.seconds(LENGTH);
-    tell("The pump station and the rail yard are at work; the offices poll their controllers.");
     let routine = [
         tokio::spawn(poll(SCADA, INTAKE, port, pace, until)),
         tokio::spawn(poll(SCADA, BOOSTER, port, pace, until)),
@@ -41,37 +67,31 @@ pub async fn play(plant: &Plant, pace: Pace, tell: &mut (dyn FnMut(&str) + Send)
         tokio::spawn(poll(YARD_OFFICE, SIGNALS, port, pace, until)),
     ];
     let process = tokio::spawn(live(plant, pace, until));
-    let at = |seconds: f64| sleep_until(began + pace.seconds(seconds));
-    at(5.0).await;
-    tell("The operator of the pump station raises the booster's pressure set point from 300 to 320.");
+    let scene =
+        |place: usize| sleep_until(began + pace.seconds(TOLD.get(place).map_or(LENGTH, |told| told.0)));
+    scene(1).await;
     let mut scada = plant::connect(SCADA, BOOSTER, port, 1).await?;
     write_register(&mut scada, 101, 320).await?;
-    at(9.0).await;
-    tell("In the rail yard the office throws points 2 and clears signal 1.");
+    scene(2).await;
     let mut points = plant::connect(YARD_OFFICE, POINTS, port, 1).await?;
     let mut signals = plant::connect(YARD_OFFICE, SIGNALS, port, 1).await?;
     write_coil(&mut points, 2, true).await?;
     write_register(&mut signals, 1, 2).await?;
-    at(14.0).await;
-    tell("The operator of the pump station means 390 and types 900 as the booster's pressure set point.");
+    scene(3).await;
     write_register(&mut scada, 101, 900).await?;
-    at(18.0).await;
-    tell("He sees the pressure rise and corrects it to 390.");
+    scene(4).await;
     write_register(&mut scada, 101, 390).await?;
-    at(24.0).await;
-    tell("Somebody has plugged in a laptop: it asks every controller who it is and reads what it can.");
+    scene(5).await;
     for address in [INTAKE, BOOSTER, POINTS, SIGNALS] {
         scan(address, port, pace).await?;
     }
-    at(36.0).await;
-    tell("The laptop drives outputs of the rail yard: points 5 and 6 are thrown, signal 4 is cleared.");
+    scene(6).await;
     let mut intruder = plant::connect(INTRUDER, POINTS, port, 1).await?;
     write_coil(&mut intruder, 5, true).await?;
     write_coil(&mut intruder, 6, true).await?;
     let mut intruder = plant::connect(INTRUDER, SIGNALS, port, 1).await?;
     write_register(&mut intruder, 4, 2).await?;
-    at(40.0).await;
-    tell("The laptop switches off both booster pumps.");
+    scene(7).await;
     let mut intruder = plant::connect(INTRUDER, BOOSTER, port, 1).await?;
     let request = Request::WriteMultipleCoils(0, vec![false, false].into());
     answered(intruder.call(request).await)?;

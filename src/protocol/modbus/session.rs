@@ -170,7 +170,7 @@ impl ModbusSession {
                 return done;
             };
             let sync = self.lanes[at.sender.index()].sync;
-            if sync == Sync::Border && header.fault().is_some() {
+            if sync == Sync::Border && !is_believable(&header, rest) {
                 self.lanes[at.sender.index()].sync = Sync::Lost;
                 continue;
             }
@@ -204,7 +204,9 @@ impl ModbusSession {
             return;
         }
         let header = Header::parse(bytes);
-        let wrong = Wrong::Foreign(header.and_then(|header| header.fault()));
+        let too_long =
+            |header: Header| (header.length > LENGTH_MAX).then_some(Fault::Length { found: header.length });
+        let wrong = Wrong::Foreign(header.and_then(|header| header.fault().or(too_long(header))));
         let fields = ModbusFields {
             header,
             unit: header.map_or(0, |h| h.unit),
@@ -470,6 +472,13 @@ fn blank<'a>(at: &At<'a>, fields: &'a ModbusFields<'a>) -> Event<'a> {
     }
 }
 
+/// Whether a message may start with this header: only UMAS is longer than the standard allows, and a length that is
+/// believed makes everything up to it part of the message.
+fn is_believable(header: &Header, message: &[u8]) -> bool {
+    let long = header.length > LENGTH_MAX && message.get(HEADER).map(|f| f & 0x7f) != Some(codes::UMAS);
+    header.fault().is_none() && !long
+}
+
 /// Looks for the next message in bytes that may start anywhere: how many octets to pass over, and whether a
 /// message starts there. Fewer than eight octets are never judged. At the start of a segment the first place is
 /// taken on weaker evidence than a place in the middle.
@@ -477,7 +486,7 @@ fn find(bytes: &[u8], sync: Sync) -> (usize, bool) {
     let places = bytes.len().saturating_sub(HEADER);
     let starts = |place: usize| {
         let rest = bytes.get(place..)?;
-        let header = Header::parse(rest).filter(|header| header.fault().is_none())?;
+        let header = Header::parse(rest).filter(|header| is_believable(header, rest))?;
         let function = *rest.get(HEADER)?;
         let known = codes::FUNCTIONS.iter().any(|f| f.code == u16::from(function & 0x7f));
         let after = rest.get(header.message_len()..);
