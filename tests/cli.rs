@@ -178,3 +178,43 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }
+
+#[test]
+fn the_recorded_demo_tells_its_story_and_serves_its_metrics() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let child = wayside()
+        .args(["demo", "--recorded", "--pace", "20", "--listen", &listen])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut metrics = String::new();
+    for _ in 0..200 {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        let Ok(mut stream) = std::net::TcpStream::connect(&listen) else { continue };
+        let mut page = String::new();
+        let asked = write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        if asked.is_ok() && std::io::Read::read_to_string(&mut stream, &mut page).is_ok() {
+            metrics = page;
+        }
+        if metrics.contains("wayside_messages_total{") {
+            break;
+        }
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(metrics.contains("wayside_messages_total{"), "{metrics}");
+    let mistake = said.find("types 900").unwrap();
+    let alert = said.find("scada wrote 900 to holding register 101 of booster").unwrap();
+    let intruder = said.find("Somebody has plugged in a laptop").unwrap();
+    assert!(mistake < alert && alert < intruder, "in the order of the story:\n{said}");
+}
+
+#[test]
+fn the_simulated_plant_can_be_played_by_itself() {
+    let output = run(&["demo", "--plant-only", "--pace", "25"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("switches off both booster pumps"), "{}", out(&output));
+}
