@@ -139,6 +139,8 @@ pub fn outcome(pdu: &Pdu<'_>) -> Outcome {
 pub struct ModbusFields<'a> {
     /// The MBAP header; `None` in the framings that have none.
     pub header: Option<Header>,
+    /// The framing, where it is not the usual one: `rtu`, `ascii`.
+    pub framing: Option<&'static str>,
     /// The unit.
     pub unit: u8,
     /// The message, where there is a function code.
@@ -152,6 +154,9 @@ pub struct ModbusFields<'a> {
 impl Fields for ModbusFields<'_> {
     fn write(&self, o: &mut Object<'_>) {
         o.int("transaction", self.header.map(|h| h.transaction));
+        if let Some(framing) = self.framing {
+            o.word("framing", framing);
+        }
         o.int("unit", Some(self.unit));
         o.int("function", self.pdu.map(|pdu| pdu.function));
         let exception = match self.pdu.map(|pdu| pdu.body) {
@@ -187,6 +192,9 @@ impl Fields for ModbusFields<'_> {
         write!(f, "unit {}", self.unit)?;
         if let Some(header) = self.header {
             write!(f, " transaction {}", header.transaction)?;
+        }
+        if let Some(framing) = self.framing {
+            write!(f, " {framing}")?;
         }
         let Some(pdu) = self.pdu else { return Ok(()) };
         if let Some(second) = pdu.second().or(self.asked.second) {

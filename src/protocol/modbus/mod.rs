@@ -1,11 +1,13 @@
 //! Modbus over TCP and UDP.
 //!
-//! MODBUS Application Protocol V1.1b3 and MODBUS Messaging on TCP/IP V1.0b. [`wire`] reads headers and PDUs,
+//! MODBUS Application Protocol V1.1b3, MODBUS Messaging on TCP/IP V1.0b, and MODBUS over Serial Line V1.02 as gateways
+//! carry it. [`wire`] reads headers and PDUs,
 //! [`session`] frames a conversation and pairs its requests and responses, [`codes`] has the names, and
 //! `meaning` turns a message into an [`Event`](crate::event::Event).
 
 pub mod codes;
 mod meaning;
+pub mod serial;
 pub mod session;
 pub mod wire;
 
@@ -90,6 +92,10 @@ fn write_point(range: PointRange, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Certain where whole messages fill the segment and their fields fit a function of the standard exactly.
 fn probe(_: Transport, bytes: &[u8]) -> Probe {
+    // A checksum that fits and fields that do: nothing else looks like this.
+    if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, &mut Vec::new()), serial::Ascii::Frame(_)) {
+        return Probe::Certain;
+    }
     let Some(header) = Header::parse(bytes) else {
         return Probe::Unsure;
     };

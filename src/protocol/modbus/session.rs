@@ -3,9 +3,13 @@
 //! MODBUS Messaging on TCP/IP V1.0b, sections 3.1 and 4.2. Several requests may be in flight; a response belongs
 //! to the oldest request of the same transaction, unit and function. Many clients never change the transaction
 //! identifier; then a request that goes out again while an older one waits says that the older one was given up.
+//!
+//! A conversation may carry the serial line framings instead (see [`serial`]): the first segment of whole RTU frames
+//! or with an ASCII frame decides.
 
 use super::codes;
 use super::meaning::{self, Asked, ModbusFields};
+use super::serial::{self, Ascii};
 use super::wire::{Fault, HEADER, Header, LENGTH_MAX, Pdu, Role};
 use crate::address::{Side, Timestamp};
 use crate::event::{self, Event, Kind, Outcome, PointRange, Sink, Values};
@@ -56,9 +60,58 @@ struct Pending {
     frame: u64,
 }
 
+/// How messages are framed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Framing {
+    /// With the header of Modbus on TCP/IP, as far as anybody knows.
+    #[default]
+    Mbap,
+    /// As RTU frames.
+    Rtu,
+    /// As ASCII frames.
+    Ascii,
+}
+
+/// What stands around a message.
+#[derive(Clone, Copy)]
+struct Envelope {
+    header: Option<Header>,
+    unit: u8,
+    framing: Framing,
+}
+
+impl Framing {
+    /// The word in events; none for the usual one.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Framing::Mbap => None,
+            Framing::Rtu => Some("rtu"),
+            Framing::Ascii => Some("ascii"),
+        }
+    }
+}
+
+impl Envelope {
+    fn mbap(header: Header) -> Envelope {
+        Envelope { header: Some(header), unit: header.unit, framing: Framing::Mbap }
+    }
+
+    fn transaction(&self) -> Option<u16> {
+        self.header.map(|header| header.transaction)
+    }
+
+    /// The length field, where there is one.
+    fn length(&self) -> u16 {
+        self.header.map_or(0, |header| header.length)
+    }
+}
+
 /// One Modbus conversation.
 #[derive(Default)]
 pub struct ModbusSession {
+    framing: Framing,
+    /// The octets of an ASCII frame.
+    decoded: Vec<u8>,
     lanes: [Lane; 2],
     /// Who answers, where content told and ports and handshake did not.
     server: Option<Side>,
@@ -77,6 +130,8 @@ enum Wrong {
     },
     /// Octets that are no Modbus message.
     Foreign(Option<Fault>),
+    /// Octets of a serial line framing whose CRC or LRC does not fit.
+    Checksum,
 }
 
 impl Wrong {
@@ -85,6 +140,7 @@ impl Wrong {
             Wrong::Wire(fault) => fault.label(),
             Wrong::Cut { .. } => "cut",
             Wrong::Foreign(_) => "not-modbus",
+            Wrong::Checksum => "bad-crc",
         }
     }
 }
@@ -98,15 +154,17 @@ impl fmt::Display for Wrong {
             }
             Wrong::Foreign(Some(fault)) => write!(f, "octets that are not Modbus: {fault}"),
             Wrong::Foreign(None) => write!(f, "octets that are not Modbus"),
+            Wrong::Checksum => write!(f, "octets of a serial line frame whose checksum does not fit"),
         }
     }
 }
 
 impl Session for ModbusSession {
     fn stream(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        self.decide_framing(at, bytes);
         let lane = &mut self.lanes[at.sender.index()];
         if lane.carry.is_empty() {
-            let used = self.frames(at, bytes, sink);
+            let used = self.framed(at, bytes, sink);
             let rest = bytes.get(used..).unwrap_or_default();
             if !rest.is_empty() {
                 self.lanes[at.sender.index()].carry.extend_from_slice(rest);
@@ -114,7 +172,7 @@ impl Session for ModbusSession {
         } else {
             let mut carry = std::mem::take(&mut lane.carry);
             carry.extend_from_slice(bytes);
-            let used = self.frames(at, &carry, sink);
+            let used = self.framed(at, &carry, sink);
             carry.drain(..used.min(carry.len()));
             self.lanes[at.sender.index()].carry = carry;
         }
@@ -126,6 +184,11 @@ impl Session for ModbusSession {
     }
 
     fn datagram(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        if serial::is_rtu(bytes) {
+            self.framing = Framing::Rtu;
+            self.rtu_frames(at, bytes, sink);
+            return;
+        }
         let mut rest = bytes;
         loop {
             let Some(header) = Header::parse(rest).filter(|header| header.fault().is_none()) else {
@@ -135,9 +198,15 @@ impl Session for ModbusSession {
             let Some((message, after)) = rest.split_at_checked(header.message_len()) else {
                 let found = rest.len().saturating_sub(6);
                 let wrong = Wrong::Cut { length: header.length, found, why: "the datagram ends there" };
-                return self.message(at, header, rest.get(HEADER..).unwrap_or_default(), Some(wrong), sink);
+                return self.message(
+                    at,
+                    Envelope::mbap(header),
+                    rest.get(HEADER..).unwrap_or_default(),
+                    Some(wrong),
+                    sink,
+                );
             };
-            self.message(at, header, message.get(HEADER..).unwrap_or_default(), None, sink);
+            self.message(at, Envelope::mbap(header), message.get(HEADER..).unwrap_or_default(), None, sink);
             if after.is_empty() {
                 return;
             }
@@ -162,7 +231,85 @@ impl Session for ModbusSession {
 }
 
 impl ModbusSession {
+    /// Recognises the serial line framings, as long as nothing has been decoded.
+    fn decide_framing(&mut self, at: &At<'_>, segment: &[u8]) {
+        if self.framing != Framing::Mbap || self.lanes.iter().any(|lane| lane.heard) {
+            return;
+        }
+        let framing = if serial::is_rtu(segment) {
+            Framing::Rtu
+        } else if matches!(serial::ascii(segment, &mut self.decoded), Ascii::Frame(_)) {
+            Framing::Ascii
+        } else {
+            return;
+        };
+        self.framing = framing;
+        self.lanes[at.sender.index()].carry.clear();
+    }
+
     /// Takes whole messages from the front; returns how many octets are done with.
+    fn framed(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) -> usize {
+        match self.framing {
+            Framing::Mbap => self.frames(at, bytes, sink),
+            Framing::Rtu => self.rtu_frames(at, bytes, sink),
+            Framing::Ascii => self.ascii_frames(at, bytes, sink),
+        }
+    }
+
+    fn rtu_frames(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) -> usize {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let Some((skip, len)) = serial::find_rtu(rest) else {
+                // What is longer than any frame and holds none will not become one.
+                let lost = rest.len().saturating_sub(serial::RTU_MAX);
+                if lost > 0 {
+                    self.odd(at, rest, Wrong::Checksum, sink);
+                }
+                return done + lost;
+            };
+            if skip > 0 {
+                self.odd(at, rest, Wrong::Checksum, sink);
+            }
+            self.lanes[at.sender.index()].said = false;
+            if let Some(&[unit, ref octets @ ..]) = rest.get(skip..skip + len - 2) {
+                let envelope = Envelope { header: None, unit, framing: Framing::Rtu };
+                self.message(at, envelope, octets, None, sink);
+            }
+            done += skip + len;
+        }
+        done
+    }
+
+    fn ascii_frames(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) -> usize {
+        let mut done = 0;
+        let mut decoded = std::mem::take(&mut self.decoded);
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match serial::ascii(rest, &mut decoded) {
+                Ascii::Frame(len) => {
+                    self.lanes[at.sender.index()].said = false;
+                    if let [unit, octets @ ..] = decoded.as_slice() {
+                        let envelope = Envelope { header: None, unit: *unit, framing: Framing::Ascii };
+                        self.message(at, envelope, octets, None, sink);
+                    }
+                    done += len;
+                }
+                Ascii::Partial => break,
+                Ascii::BadLrc(len) => {
+                    self.odd(at, rest, Wrong::Checksum, sink);
+                    done += len;
+                }
+                Ascii::No => {
+                    self.odd(at, rest, Wrong::Foreign(None), sink);
+                    let next = rest.iter().skip(1).position(|octet| *octet == b':');
+                    done += next.map_or(rest.len(), |place| place + 1);
+                }
+            }
+        }
+        self.decoded = decoded;
+        done
+    }
+
+    /// Takes whole messages with their header from the front; returns how many octets are done with.
     fn frames(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) -> usize {
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -191,7 +338,7 @@ impl ModbusSession {
             let Some(message) = rest.get(..header.message_len()) else {
                 return done;
             };
-            self.message(at, header, message.get(HEADER..).unwrap_or_default(), None, sink);
+            self.message(at, Envelope::mbap(header), message.get(HEADER..).unwrap_or_default(), None, sink);
             done += message.len();
         }
         done
@@ -199,16 +346,21 @@ impl ModbusSession {
 
     /// Reports octets that are no message, once a run.
     fn foreign(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
+        let too_long =
+            |header: Header| (header.length > LENGTH_MAX).then_some(Fault::Length { found: header.length });
+        let fault = Header::parse(bytes).and_then(|header| header.fault().or(too_long(header)));
+        self.odd(at, bytes, Wrong::Foreign(fault), sink);
+    }
+
+    fn odd(&mut self, at: &At<'_>, bytes: &[u8], wrong: Wrong, sink: &mut dyn Sink) {
         let lane = &mut self.lanes[at.sender.index()];
         if std::mem::replace(&mut lane.said, true) {
             return;
         }
-        let header = Header::parse(bytes);
-        let too_long =
-            |header: Header| (header.length > LENGTH_MAX).then_some(Fault::Length { found: header.length });
-        let wrong = Wrong::Foreign(header.and_then(|header| header.fault().or(too_long(header))));
+        let header = Header::parse(bytes).filter(|_| self.framing == Framing::Mbap);
         let fields = ModbusFields {
             header,
+            framing: self.framing.name(),
             unit: header.map_or(0, |h| h.unit),
             pdu: None,
             asked: Asked::default(),
@@ -223,6 +375,12 @@ impl ModbusSession {
     fn cut(&mut self, at: &At<'_>, side: Side, why: &'static str, sink: &mut dyn Sink) {
         let carry = std::mem::take(&mut self.lanes[side.index()].carry);
         let at = At { sender: side, ..*at };
+        if self.framing != Framing::Mbap {
+            if !carry.is_empty() {
+                self.odd(&at, &carry, Wrong::Checksum, sink);
+            }
+            return;
+        }
         let lost = self.lanes[side.index()].sync == Sync::Lost;
         let Some(header) = Header::parse(&carry).filter(|header| !lost && header.fault().is_none()) else {
             if !carry.is_empty() {
@@ -231,11 +389,11 @@ impl ModbusSession {
             return;
         };
         let wrong = Wrong::Cut { length: header.length, found: carry.len().saturating_sub(6), why };
-        self.message(&at, header, carry.get(HEADER..).unwrap_or_default(), Some(wrong), sink);
+        self.message(&at, Envelope::mbap(header), carry.get(HEADER..).unwrap_or_default(), Some(wrong), sink);
     }
 
     /// Decides which way a message goes: ports, handshake, then what its octets allow.
-    fn role(&mut self, at: &At<'_>, header: Header, pdu: &[u8]) -> Role {
+    fn role(&mut self, at: &At<'_>, envelope: &Envelope, pdu: &[u8]) -> Role {
         if let Some(from_client) = at.from_client() {
             return if from_client { Role::Request } else { Role::Response };
         }
@@ -246,9 +404,9 @@ impl ModbusSession {
         let function = pdu.first().copied().unwrap_or(0);
         let awaited = self.pending.iter().any(|p| {
             p.from != at.sender
-                && p.transaction == Some(header.transaction)
+                && p.transaction == envelope.transaction()
                 && p.function == function & 0x7f
-                && p.unit == header.unit
+                && p.unit == envelope.unit
         });
         let (role, sure) = match (clean(Role::Request), clean(Role::Response)) {
             _ if function & 0x80 != 0 => (Role::Response, true),
@@ -267,49 +425,50 @@ impl ModbusSession {
     fn message(
         &mut self,
         at: &At<'_>,
-        header: Header,
+        envelope: Envelope,
         octets: &[u8],
         wrong: Option<Wrong>,
         sink: &mut dyn Sink,
     ) {
-        let role = self.role(at, header, octets);
+        let role = self.role(at, &envelope, octets);
         self.lanes[at.sender.index()].heard = true;
+        let length = envelope.length();
         let Some(pdu) = Pdu::parse(role, octets) else {
             let fields = ModbusFields {
-                header: Some(header),
-                unit: header.unit,
+                header: envelope.header,
+                framing: envelope.framing.name(),
+                unit: envelope.unit,
                 pdu: None,
                 asked: Asked::default(),
                 values: Values::None,
             };
-            let wrong =
-                wrong.unwrap_or(Wrong::Cut { length: header.length, found: 1, why: "no function code" });
+            let wrong = wrong.unwrap_or(Wrong::Cut { length, found: 1, why: "no function code" });
             let mut event = blank(at, &fields);
-            event.device = Some(header.unit.into());
+            event.device = Some(envelope.unit.into());
             event.fault = Some(event::Fault { label: wrong.label(), text: &wrong });
             return sink.event(&event);
         };
-        let long = header.length > LENGTH_MAX && pdu.function != codes::UMAS;
-        let length = long.then_some(Fault::Length { found: header.length });
+        let long = length > LENGTH_MAX && pdu.function != codes::UMAS;
+        let length = long.then_some(Fault::Length { found: length });
         let wrong = wrong.or(length.or(pdu.fault).map(Wrong::Wire));
         match role {
-            Role::Request => self.request(at, header, &pdu, wrong, sink),
-            Role::Response => self.response(at, header, &pdu, wrong, sink),
+            Role::Request => self.request(at, envelope, &pdu, wrong, sink),
+            Role::Response => self.response(at, envelope, &pdu, wrong, sink),
         }
     }
 
     fn request(
         &mut self,
         at: &At<'_>,
-        header: Header,
+        envelope: Envelope,
         pdu: &Pdu<'_>,
         wrong: Option<Wrong>,
         sink: &mut dyn Sink,
     ) {
         let asked = Asked::of(pdu);
         let pending = Pending {
-            transaction: Some(header.transaction),
-            unit: header.unit,
+            transaction: envelope.transaction(),
+            unit: envelope.unit,
             function: pdu.function,
             from: at.sender,
             asked,
@@ -320,29 +479,29 @@ impl ModbusSession {
             self.retire(at, &pending, sink);
         }
         let kind = if wrong.is_some() { Kind::Malformed } else { Kind::Request };
-        self.emit(at, kind, Some(header), pdu, asked, Role::Request, None, wrong, sink);
+        self.emit(at, kind, envelope, pdu, asked, Role::Request, None, wrong, sink);
         self.pending.push(pending);
     }
 
     fn response(
         &mut self,
         at: &At<'_>,
-        header: Header,
+        envelope: Envelope,
         pdu: &Pdu<'_>,
         wrong: Option<Wrong>,
         sink: &mut dyn Sink,
     ) {
         let place = self.pending.iter().position(|p| {
-            p.transaction == Some(header.transaction)
+            p.transaction == envelope.transaction()
                 && p.function == pdu.function
-                && p.unit == header.unit
+                && p.unit == envelope.unit
                 && p.from != at.sender
         });
         let request = place.map(|place| self.pending.remove(place));
         let asked = request.map_or_else(|| Asked::of(pdu), |request| request.asked);
         let wrong = wrong.or_else(|| answer_fault(pdu, request.as_ref()).map(Wrong::Wire));
         let kind = if wrong.is_some() { Kind::Malformed } else { Kind::Response };
-        self.emit(at, kind, Some(header), pdu, asked, Role::Response, request, wrong, sink);
+        self.emit(at, kind, envelope, pdu, asked, Role::Response, request, wrong, sink);
     }
 
     #[allow(clippy::too_many_arguments)] // one message with all that is known of it
@@ -350,7 +509,7 @@ impl ModbusSession {
         &mut self,
         at: &At<'_>,
         kind: Kind,
-        header: Option<Header>,
+        envelope: Envelope,
         pdu: &Pdu<'_>,
         asked: Asked,
         role: Role,
@@ -358,13 +517,13 @@ impl ModbusSession {
         wrong: Option<Wrong>,
         sink: &mut dyn Sink,
     ) {
-        let unit = header.map_or(0, |h| h.unit);
+        let Envelope { header, unit, framing } = envelope;
         let second = asked.second.or(pdu.second());
         let verb = codes::verb(pdu.function, second);
         self.points.clear();
         meaning::points(pdu, &asked, role, verb, &mut self.points);
         let values = meaning::values(pdu, &asked);
-        let fields = ModbusFields { header, unit, pdu: Some(*pdu), asked, values };
+        let fields = ModbusFields { header, framing: framing.name(), unit, pdu: Some(*pdu), asked, values };
         sink.event(&Event {
             kind,
             verb,
@@ -421,6 +580,7 @@ impl ModbusSession {
         meaning::points(&nothing, &old.asked, Role::Response, verb, &mut self.points);
         let fields = ModbusFields {
             header,
+            framing: self.framing.name(),
             unit: old.unit,
             pdu: Some(nothing),
             asked: old.asked,

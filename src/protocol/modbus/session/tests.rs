@@ -282,3 +282,71 @@ fn verbs_of_subfunctions() {
     assert_eq!(codes::verb(43, Some(14)), Verb::Identify);
     assert_eq!(Value::Int(1).number(), Some(1.0));
 }
+
+fn rtu(unit: u8, pdu: &[u8]) -> Vec<u8> {
+    let mut out = vec![unit];
+    out.extend(pdu);
+    let crc = serial::crc(&out);
+    out.extend(crc.to_le_bytes());
+    out
+}
+
+fn ascii(unit: u8, pdu: &[u8]) -> Vec<u8> {
+    let mut octets = vec![unit];
+    octets.extend(pdu);
+    let sum = octets.iter().fold(0u8, |sum, octet| sum.wrapping_add(*octet));
+    octets.push(sum.wrapping_neg());
+    let digits: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
+    format!(":{digits}\r\n").into_bytes()
+}
+
+#[test]
+fn serial_framings_inside_tcp_tell_the_same_story() {
+    for frame in [rtu as fn(u8, &[u8]) -> Vec<u8>, ascii] {
+        let mut talk = Conversation::new(Some(Side::B));
+        talk.client(&frame(17, &[3, 0, 100, 0, 2]));
+        let answer = frame(17, &[3, 4, 1, 0xf4, 0, 7]);
+        talk.device(&answer[..3]).device(&answer[3..]);
+        talk.wait(500).client(&[frame(18, &[6, 0, 101, 3, 0x84]), frame(19, &[1, 0, 0, 0, 8])].concat());
+        talk.device(&frame(18, &[0x86, 2])).device(&frame(19, &[1, 1, 5]));
+        assert_eq!(
+            talk.told(),
+            [
+                "request read read-holding-registers holding:100-101",
+                "response read read-holding-registers holding:100=500 holding:101=7 to #1",
+                "request write write-single-register holding:101=900",
+                "request read read-coils coil:0-7",
+                "response write write-single-register holding:101-101 (illegal data address) to #4",
+                "response read read-coils coil:0=on coil:1=off coil:2=on coil:3=off coil:4=off coil:5=off coil:6=off \
+                 coil:7=off to #4",
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_damaged_serial_frame_is_said_and_the_next_one_is_found() {
+    let mut talk = Conversation::new(Some(Side::B));
+    talk.client(&rtu(1, &[3, 0, 1, 0, 1]));
+    let mut damaged = rtu(1, &[3, 0, 2, 0, 1]);
+    damaged[3] ^= 0x40;
+    talk.client(&damaged).client(&rtu(1, &[3, 0, 3, 0, 1]));
+    let told = talk.told();
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert!(told[1].contains("! bad-crc: octets of a serial line frame"), "{told:?}");
+    assert_eq!(told[2], "request read read-holding-registers holding:3-3");
+}
+
+#[test]
+fn rtu_in_a_datagram() {
+    let mut talk = Conversation::new(Some(Side::B));
+    talk.with(Side::A, |session, at, sink| session.datagram(at, &rtu(5, &[3, 0, 1, 0, 1]), sink));
+    talk.with(Side::B, |session, at, sink| session.datagram(at, &rtu(5, &[3, 2, 0, 9]), sink));
+    assert_eq!(
+        talk.told(),
+        [
+            "request read read-holding-registers holding:1-1",
+            "response read read-holding-registers holding:1=9 to #1",
+        ]
+    );
+}
