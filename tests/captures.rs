@@ -107,6 +107,84 @@ fn the_same_capture_without_its_first_third_gives_the_same_events_for_the_rest()
     }
 }
 
+/// A record cut into two segments of the same TCP stream, where it carries enough; checksums are left as they were.
+fn halves(record: &[u8], big: bool, at: usize) -> Option<[Vec<u8>; 2]> {
+    let frame = record.get(16..)?;
+    if frame.get(12..14)? != [8, 0] || frame.get(23) != Some(&6) || frame.get(14)? >> 4 != 4 {
+        return None;
+    }
+    let ip = usize::from(frame[14] & 15) * 4;
+    let tcp = usize::from(frame.get(14 + ip + 12)? >> 4) * 4;
+    let start = 14 + ip + tcp;
+    let end = 14 + usize::from(u16::from_be_bytes(frame.get(16..18)?.try_into().ok()?));
+    let payload = frame.get(start..end)?;
+    // SYN, FIN and RST stay whole.
+    if payload.len() < 2 || frame.get(14 + ip + 13)? & 7 != 0 {
+        return None;
+    }
+    let cut = 1 + at % (payload.len() - 1);
+    let piece = |from: usize, to: usize| {
+        let mut frame = [&frame[..start], &payload[from..to]].concat();
+        let total = (frame.len() - 14) as u16;
+        frame[16..18].copy_from_slice(&total.to_be_bytes());
+        let seq: [u8; 4] = frame[14 + ip + 4..14 + ip + 8].try_into().unwrap();
+        let seq = u32::from_be_bytes(seq).wrapping_add(from as u32);
+        frame[14 + ip + 4..14 + ip + 8].copy_from_slice(&seq.to_be_bytes());
+        let len = frame.len() as u32;
+        let len = if big { len.to_be_bytes() } else { len.to_le_bytes() };
+        [&record[..8], &len, &len, &frame].concat()
+    };
+    Some([piece(0, cut), piece(cut, payload.len())])
+}
+
+/// Every segment cut in two, in order and then the second half first: the same events.
+#[test]
+fn cutting_and_reordering_segments_changes_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in corpus("cutting_and_reordering") {
+        let pcap = Pcap::read(&file).unwrap();
+        let big = pcap.header[0] == 0xa1;
+        let whole: Vec<_> = events(&file).iter().map(without_place).collect();
+        for swapped in [false, true] {
+            let mut begun = std::collections::HashSet::new();
+            let mut records = Vec::new();
+            let mut cuts = 0;
+            for (number, record) in pcap.records.iter().enumerate() {
+                let ports = record.get(16 + 26..16 + 38).map(<[u8]>::to_vec);
+                match halves(record, big, number * 7 + 3) {
+                    // The first segment of a connection that is picked up in the middle starts the stream.
+                    Some([first, second]) if swapped && begun.contains(&ports) => {
+                        records.extend([second, first]);
+                        cuts += 1;
+                    }
+                    Some([first, second]) => {
+                        begun.insert(ports);
+                        records.extend([first, second]);
+                        cuts += 1;
+                    }
+                    None => records.push(record.clone()),
+                }
+            }
+            let changed = folder.path().join("changed.pcap");
+            pcap.write(&changed, &records);
+            let told: Vec<_> = events(&changed).iter().map(without_place).collect();
+            assert!(cuts > 5, "{}: {cuts}", file.display());
+            // Several messages of one segment may complete in another order of packets, not of a stream.
+            let (want, got) =
+                (counted(whole.iter().map(|e| e.to_string())), counted(told.iter().map(|e| e.to_string())));
+            let missing: Vec<_> =
+                want.iter().filter(|(event, n)| got.get(*event).copied().unwrap_or(0) < **n).collect();
+            let extra: Vec<_> =
+                got.iter().filter(|(event, n)| want.get(*event).copied().unwrap_or(0) < **n).collect();
+            assert!(
+                missing.is_empty() && extra.is_empty(),
+                "{}, swapped {swapped}: missing {missing:#?}, extra {extra:#?}",
+                file.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn every_public_capture_is_read_without_trouble() {
     let Some(folder) = shared("every_public_capture") else { return };

@@ -51,6 +51,11 @@ fn every_message_agrees_with_tshark() {
     }
     let total = |protocol: &str| said.lines().find(|line| line.starts_with(protocol)).unwrap_or_default();
     println!("{}\n{}", total("modbus:"), total("dnp3:"));
+    // Events that tshark's list does not have: it leaves out packets that it calls malformed, of which Wayside keeps
+    // what can be decoded; and it stops following the two fuzzed captures at their forged sequence numbers.
+    let extra = |line: &str| line.split(", ").last()?.strip_suffix(" extra")?.parse::<usize>().ok();
+    assert!(extra(total("modbus:")).is_some_and(|n| n <= 21), "{said}");
+    assert!(extra(total("dnp3:")).is_some_and(|n| n <= 15), "{said}");
     assert!(total("modbus:").contains(" 0 missing, 0 wrong,"), "{said}");
     assert!(total("dnp3:").contains(" 0 missing,"), "{said}");
 }

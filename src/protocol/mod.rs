@@ -23,7 +23,9 @@ pub fn vocabularies() -> Vec<&'static Vocabulary> {
 pub enum Probe {
     /// Its own: nothing else looks like this.
     Certain,
-    /// It may be; show more.
+    /// It may be the start of one of its messages; show the rest.
+    Incomplete,
+    /// Whole messages that may be its own, or another's.
     Unsure,
     /// Not this protocol.
     No,

@@ -222,24 +222,42 @@ impl Scope {
         number: u64,
     ) {
         let client = conversation.client;
-        if let Talk::New { mut signs, frame } = conversation.state {
-            let seen = number.max(frame);
-            match delivery {
-                Delivery::Data(bytes) | Delivery::Datagram(bytes) => {
-                    match talk::find(conversation, &mut signs, bytes) {
-                        Found::Protocol(protocol) => {
-                            let flow = talk::flow(conversation);
-                            conversation.state = Talk::Spoken(Spoken::new(flow, protocol));
-                        }
-                        Found::None => return self.other(conversation, ts, seen),
-                        Found::Unsure => {
-                            conversation.state = Talk::New { signs, frame: seen };
-                            return;
-                        }
+        let mut joined;
+        let mut delivery = delivery;
+        if let Talk::New { signs, frame } = &mut conversation.state {
+            let (mut signs, seen) = (std::mem::take(signs), number.max(*frame));
+            let bytes = match delivery {
+                Delivery::Data(bytes) => {
+                    joined = signs.take_held(side);
+                    if joined.is_empty() {
+                        bytes
+                    } else {
+                        joined.extend_from_slice(bytes);
+                        delivery = Delivery::Data(&joined);
+                        joined.as_slice()
                     }
                 }
+                Delivery::Datagram(bytes) => bytes,
                 Delivery::Closed => return self.other(conversation, ts, seen),
-                Delivery::Gap(_) => return,
+                Delivery::Gap(_) => {
+                    drop(signs.take_held(side));
+                    conversation.state = Talk::New { signs, frame: seen };
+                    return;
+                }
+            };
+            match talk::find(conversation, &mut signs, bytes) {
+                Found::Protocol(protocol) => {
+                    let flow = talk::flow(conversation);
+                    conversation.state = Talk::Spoken(Spoken::new(flow, protocol));
+                }
+                Found::None => return self.other(conversation, ts, seen),
+                found @ (Found::Incomplete | Found::Unsure) => {
+                    if matches!(found, Found::Incomplete) {
+                        signs.hold(side, bytes);
+                    }
+                    conversation.state = Talk::New { signs, frame: seen };
+                    return;
+                }
             }
         }
         let Talk::Spoken(spoken) = &mut conversation.state else { return };

@@ -35,13 +35,34 @@ impl Default for Talk {
     }
 }
 
+/// Octets of a message's start that are kept until the rest comes.
+const HELD: usize = 300;
+
 /// What is known of a conversation whose protocol is not.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub struct Signs {
     /// Segments and datagrams that no protocol takes for its own.
     foreign: u8,
     /// Those in a row that one protocol takes for possibly its own, and which: its place in the registry.
     likely: (u8, u8),
+    /// What may be the start of a message, from A and from B.
+    held: Option<Box<[Vec<u8>; 2]>>,
+}
+
+impl Signs {
+    /// What was held of this sender; it is no longer.
+    pub fn take_held(&mut self, sender: Side) -> Vec<u8> {
+        self.held.as_mut().map(|held| std::mem::take(&mut held[sender.index()])).unwrap_or_default()
+    }
+
+    /// Keeps the start of a message until the rest comes.
+    pub fn hold(&mut self, sender: Side, bytes: &[u8]) {
+        if bytes.len() <= HELD {
+            self.held.get_or_insert_default()[sender.index()] = bytes.to_vec();
+        } else {
+            self.foreign = self.foreign.saturating_add(1);
+        }
+    }
 }
 
 /// A conversation in a known protocol.
@@ -114,6 +135,8 @@ pub fn is_housekeeping(flow: &Flow) -> bool {
 pub enum Found {
     /// This protocol.
     Protocol(&'static Protocol),
+    /// It may be the start of a message: the rest will tell.
+    Incomplete,
     /// Not yet known.
     Unsure,
     /// None of ours, by all that was seen.
@@ -129,10 +152,12 @@ pub fn find<T>(conversation: &Conversation<T>, signs: &mut Signs, bytes: &[u8]) 
     }
     let mut owner = None;
     let mut unsure = None;
+    let mut incomplete = false;
     for (place, protocol) in (0u8..).zip(REGISTRY) {
         match (protocol.probe)(*transport, bytes) {
             Probe::Certain => return Found::Protocol(protocol),
             Probe::Unsure => unsure = unsure.or(Some((place, protocol))),
+            Probe::Incomplete => incomplete = true,
             Probe::No => {}
         }
         if owner.is_none() && owned(protocol, ends, *transport, *client) {
@@ -151,6 +176,7 @@ pub fn find<T>(conversation: &Conversation<T>, signs: &mut Signs, bytes: &[u8]) 
             }
         }
         Some(_) => {}
+        None if incomplete && *transport == Transport::Tcp => return Found::Incomplete,
         None => {
             signs.likely = (0, 0);
             signs.foreign = signs.foreign.saturating_add(1);

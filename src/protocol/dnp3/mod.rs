@@ -66,7 +66,7 @@ fn parse_space(name: &str) -> Option<Space> {
 fn probe(_: Transport, bytes: &[u8]) -> Probe {
     match link::begin(bytes) {
         Begin::Header(_) => Probe::Certain,
-        Begin::Short if !bytes.is_empty() => Probe::Unsure,
+        Begin::Short if !bytes.is_empty() => Probe::Incomplete,
         Begin::Short | Begin::Wrong(_) | Begin::Other => Probe::No,
     }
 }

@@ -97,13 +97,19 @@ fn probe(_: Transport, bytes: &[u8]) -> Probe {
         return Probe::Certain;
     }
     let Some(header) = Header::parse(bytes) else {
-        return Probe::Unsure;
+        // The protocol identifier is 0, and so is the upper half of a short length.
+        let zeros = bytes.iter().take(5).skip(2).all(|octet| *octet == 0);
+        return if zeros { Probe::Incomplete } else { Probe::No };
     };
-    if header.fault().is_some() {
+    if header.fault().is_some() || header.length > wire::LENGTH_MAX {
         return Probe::No;
     }
+    let known = |function: &u8| codes::FUNCTIONS.iter().any(|f| f.code == u16::from(function & 0x7f));
     let Some(pdu) = bytes.get(wire::HEADER..header.message_len()) else {
-        return Probe::No;
+        return match bytes.get(wire::HEADER) {
+            Some(function) if !known(function) => Probe::No,
+            _ => Probe::Incomplete,
+        };
     };
     let rest = bytes.get(header.message_len()..).unwrap_or_default();
     let follows = Header::parse(rest).is_some_and(|next| next.fault().is_none());
@@ -139,7 +145,8 @@ mod tests {
             "an exception alone is little"
         );
         assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 200]), Probe::No, "quantity");
-        assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0]), Probe::No, "incomplete");
+        assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0]), Probe::Incomplete);
+        assert_eq!(probe(tcp, &[0, 1, 0, 0, 0, 6, 1, 99, 0, 0, 0]), Probe::No);
         assert_eq!(probe(tcp, b"GET / HTTP/1.1\r\n"), Probe::No);
         assert_eq!(probe(tcp, &[3, 0, 0, 31, 2, 0xf0, 0x80, 0x32]), Probe::No, "TPKT");
     }

@@ -282,7 +282,7 @@ fn the_probe_is_strict() {
     let probe = |octets: &[u8]| (PROTOCOL.probe)(Transport::Tcp, octets);
     let frame = request(&[0xc1, 1, 60, 1, 6]);
     assert_eq!(probe(&frame), Probe::Certain);
-    assert_eq!(probe(&frame[..9]), Probe::Unsure);
+    assert_eq!(probe(&frame[..9]), Probe::Incomplete);
     assert_eq!(probe(&[]), Probe::No);
     assert_eq!(probe(b"GET / HTTP/1.1"), Probe::No);
     assert_eq!(probe(&[5, 0x64, 5, 0xc0, 1, 0, 0, 4, 0, 0]), Probe::No);
