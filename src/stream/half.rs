@@ -179,6 +179,10 @@ impl Half {
 
     /// Keeps a segment that came too early: only the octets that nobody has brought yet.
     fn keep(&mut self, seq: u32, bytes: &[u8], now: i64, counters: &mut HalfCounters) {
+        if bytes.is_empty() {
+            // Nothing of it was captured; the hole says so when it is given up.
+            return;
+        }
         counters.out_of_order += u64::from(seq != self.next);
         let next = self.next;
         let waiting = self.waiting.get_or_insert_default();
@@ -246,6 +250,7 @@ impl Half {
     /// Gives up the first hole.
     fn give_up(&mut self, counters: &mut HalfCounters, out: &mut dyn FnMut(Piece<'_>)) {
         let Some((start, _)) = self.waiting.as_ref().and_then(|waiting| waiting.segments.first()) else {
+            self.waiting = None;
             return;
         };
         let lost = distance(self.next, *start).max(0) as u64;
@@ -391,6 +396,17 @@ mod tests {
             s.send((1 << 31) + place * 2, b"xy");
         }
         assert_eq!((s.got.as_slice(), s.gaps.as_slice()), (b"abcdxy".as_slice(), [0].as_slice()));
+    }
+
+    /// A snapshot length that cuts all payload away leaves early segments without an octet.
+    #[test]
+    fn an_early_segment_of_which_nothing_was_captured_is_no_hole_without_end() {
+        let mut s = Stream::default();
+        s.send(0, b"ab");
+        let segment = Segment { seq: 50, bytes: &[], cut: 10, pushed: true };
+        s.with(|half, counters, now, out| half.segment(segment, now, 10_000, counters, out));
+        s.with(|half, counters, _, out| half.finish(counters, out));
+        assert_eq!((s.got.as_slice(), s.counters.buffered), (b"ab".as_slice(), 0));
     }
 
     #[test]
