@@ -202,7 +202,7 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
     runtime.spawn(server.serve(std::future::pending()));
     ready.set(true);
     println!("Metrics are on http://{listen}/metrics\n");
-    let narrator = narrate(Pace { second: Duration::from_secs_f64(1.0 / times) }, &stop);
+    let mut story = story::TOLD.iter().peekable();
     let mut files = Files::open(&[folder.path("demo-plant.pcap")]).map_err(Failure::failed)?;
     let (began, mut first, mut reported) = (Instant::now(), None, Instant::now());
     while let Some(frame) = files.next().map_err(Failure::failed)? {
@@ -214,15 +214,16 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         if stop.is_set() {
             break;
         }
+        // The recording begins a moment after the story does.
+        let second = frame.ts.since(first) as f64 / 1e9 + 0.1;
+        while let Some((_, sentence)) = story.next_if(|told| told.0 <= second) {
+            println!("    {sentence}");
+        }
         pipeline.frame(&frame);
         if reported.elapsed() >= Duration::from_secs(1) {
             reported = Instant::now();
             report::report(&metrics, &mut pipeline);
         }
-    }
-    if !stop.is_set() {
-        // It has told all there was.
-        let _ = narrator.join();
     }
     pipeline.finish().map_err(Failure::failed)?;
     super::terminal::summary(&mut pipeline, &alerts, None);
