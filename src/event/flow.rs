@@ -1,6 +1,6 @@
 //! One direction of a conversation: who speaks to whom, over what.
 
-use crate::address::{Address, Endpoint, Mac, Transport};
+use crate::address::{Endpoint, Mac, Transport};
 use base64::Engine as _;
 use sha1::{Digest, Sha1};
 use std::cell::OnceCell;
@@ -76,11 +76,6 @@ impl Flow {
             text
         });
         std::str::from_utf8(text).ok()
-    }
-
-    /// Whether an address is one of the two ends.
-    pub fn involves(&self, address: Address) -> bool {
-        self.src.address == address || self.dst.address == address
     }
 }
 

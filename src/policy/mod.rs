@@ -64,7 +64,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use places::Place;
-pub use problem::Problem;
+pub use problem::{Problem, nearest};
 pub use rule::{Carrier, Limits, Rule, RuleId, RuleKind, Severity, Span, Traffic, Verbs};
 pub use set::{Defaults, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};

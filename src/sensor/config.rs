@@ -1,5 +1,6 @@
 //! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
 
+use crate::policy::nearest;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -218,23 +219,13 @@ fn with_suggestion(message: &str) -> String {
     match (first.starts_with("unknown field"), words.next()) {
         (true, Some(unknown)) => {
             let known: Vec<&str> = words.collect();
-            let likely = known.iter().max_by(|a, b| alike(unknown, a).total_cmp(&alike(unknown, b)));
-            match likely.filter(|word| alike(unknown, word) > 0.5) {
+            match nearest(unknown, known.iter().copied()) {
                 Some(word) => format!("unknown key '{unknown}'; did you mean '{word}'?"),
                 None => format!("unknown key '{unknown}'; known here: {}", known.join(", ")),
             }
         }
         _ => first.to_owned(),
     }
-}
-
-/// How alike two words are, 0 to 1: the share of neighbouring letter pairs that they have in common.
-fn alike(a: &str, b: &str) -> f64 {
-    let pairs = |s: &str| s.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let (a, mut b) = (pairs(a), pairs(b));
-    let all = a.len() + b.len();
-    let common = a.iter().filter(|pair| b.iter().position(|p| p == *pair).map(|at| b.remove(at)).is_some());
-    2.0 * common.count() as f64 / all.max(1) as f64
 }
 
 #[cfg(test)]
