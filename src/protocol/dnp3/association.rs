@@ -1,6 +1,7 @@
 //! What is remembered of a master and an outstation that talk: fragments that are being put together, requests
 //! that wait for their answer, the controls that are armed. All of it is bounded.
 
+use super::wire::application;
 use super::wire::link::Header;
 use super::wire::transport::Segment;
 use crate::address::{Side, Timestamp};
@@ -13,11 +14,16 @@ pub const LONGEST_FRAGMENT: usize = 65_536;
 /// Octets of unfinished fragments kept in one conversation over all pairs.
 const UNFINISHED: usize = 4 * LONGEST_FRAGMENT;
 /// Requests that wait at the same time. A master has one under way by the standard.
-const WAITING: usize = 4;
+pub const WAITING: usize = 4;
 /// Points of a waiting request that are kept for a response without points.
 const KEPT_POINTS: usize = 64;
 /// A buffer larger than this is given back after use.
 pub const KEEP_OCTETS: usize = 4096;
+/// How soon after a request another one may follow while the first still waits, in nanoseconds. Later, the first has
+/// been given up: a master has one request under way.
+const PIPELINE_TIME: u64 = 200_000_000;
+/// How old a request must be at the end of a conversation to count as never answered, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
 
 /// A fragment that is being put together, in one direction.
 #[derive(Default)]
@@ -126,11 +132,26 @@ impl Assembly {
     }
 }
 
+/// The headers of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Its link header.
+    pub link: Header,
+    /// Its application header.
+    pub application: application::Header,
+    /// Who sent it.
+    pub from: Side,
+}
+
 /// A request that waits for its answer.
 #[derive(Default)]
 pub struct Waiting {
     open: bool,
     sequence: u8,
+    /// Its headers.
+    pub asked: Option<Asked>,
+    /// Whether its answer, or a part of it, may have come: a fragment of it did, or octets were lost since.
+    doubtful: bool,
     /// When it was seen.
     pub ts: Timestamp,
     /// In which packet.
@@ -158,6 +179,8 @@ pub struct Association {
     waiting: [Waiting; WAITING],
     next: usize,
     selected: Selected,
+    /// Whether the lower and the higher address have sent anything.
+    heard: [bool; 2],
 }
 
 impl Association {
@@ -170,7 +193,40 @@ impl Association {
             waiting: Default::default(),
             next: 0,
             selected: Selected::default(),
+            heard: [false; 2],
         }
+    }
+
+    fn end(&self, address: u16) -> usize {
+        usize::from(address != self.low)
+    }
+
+    /// Notes that the sender of a frame is there.
+    pub fn hear(&mut self, header: &Header) {
+        let end = self.end(header.source);
+        if let Some(heard) = self.heard.get_mut(end) {
+            *heard = true;
+        }
+    }
+
+    /// A request that a new one with this sequence number, or at the end of the conversation none, shows to have been
+    /// given up without an answer. Nothing of one whose answer may have been missed.
+    pub fn given_up(&mut self, now: Timestamp, new: Option<(u8, u16)>) -> Option<Waiting> {
+        let (next, heard, low) = (self.next, self.heard, self.low);
+        let place = self.waiting.iter().enumerate().position(|(place, waiting)| {
+            let age = now.since(waiting.ts);
+            let Some(asked) = waiting.asked.filter(|_| waiting.open) else { return false };
+            match new {
+                Some((sequence, master)) => {
+                    asked.link.source == master
+                        && (waiting.sequence == sequence || age > PIPELINE_TIME || place == next)
+                }
+                None => age > PATIENCE,
+            }
+        })?;
+        let old = std::mem::take(self.waiting.get_mut(place)?);
+        let outstation = usize::from(old.asked?.link.destination != low);
+        (!old.doubtful && heard.get(outstation) == Some(&true)).then_some(old)
     }
 
     /// The assembly for what comes from this side of the conversation in the direction of this header.
@@ -186,7 +242,8 @@ impl Association {
     }
 
     /// Notes a request. One with the same sequence number that still waits was repeated: the later one counts.
-    pub fn request(&mut self, sequence: u8, ts: Timestamp, frame: u64, verb: Verb, points: &[PointRange]) {
+    pub fn request(&mut self, asked: Asked, ts: Timestamp, frame: u64, verb: Verb, points: &[PointRange]) {
+        let sequence = asked.application.control.sequence();
         let repeated = self.waiting.iter().position(|waiting| waiting.open && waiting.sequence == sequence);
         let at = repeated.unwrap_or_else(|| {
             let at = self.next;
@@ -196,6 +253,8 @@ impl Association {
         let Some(waiting) = self.waiting.get_mut(at) else { return };
         waiting.open = true;
         waiting.sequence = sequence;
+        waiting.asked = Some(asked);
+        waiting.doubtful = false;
         waiting.ts = ts;
         waiting.frame = frame;
         waiting.verb = Some(verb);
@@ -241,6 +300,7 @@ impl Waiting {
     /// Notes the answer's fragment: the last one settles the request, another one is followed by the next
     /// sequence number.
     pub fn answered(&mut self, last: bool) {
+        self.doubtful = true;
         if last {
             self.open = false;
         } else {
@@ -287,7 +347,16 @@ impl Associations {
             for assembly in pair.assemblies.iter_mut().skip(side.index() * 2).take(2) {
                 assembly.gap();
             }
+            for waiting in pair.waiting.iter_mut() {
+                waiting.doubtful |= waiting.asked.is_some_and(|asked| asked.from != side);
+            }
         }
+    }
+
+    /// At the end of the conversation: the next request that was never answered.
+    pub fn given_up(&mut self, now: Timestamp) -> Option<Waiting> {
+        // One that is taken without being returned leaves another to look at.
+        self.all.iter_mut().find_map(|pair| (0..WAITING).find_map(|_| pair.given_up(now, None)))
     }
 
     /// Keeps the unfinished fragments within their bound: the ones of the pair unused longest go.
@@ -311,6 +380,12 @@ impl Associations {
 mod tests {
     use super::*;
     use crate::protocol::dnp3::wire::link::Control;
+
+    fn asked(sequence: u8) -> Asked {
+        let control = application::Control(0xc0 | sequence);
+        let application = application::Header { control, function: 1, iin: None };
+        Asked { link: header(1, 10), application, from: Side::A }
+    }
 
     fn header(source: u16, destination: u16) -> Header {
         Header { length: 5, control: Control(0xc4), destination, source }
@@ -358,7 +433,7 @@ mod tests {
     #[test]
     fn answers_find_their_request_over_several_fragments() {
         let mut pair = Association::new(1, 10);
-        pair.request(15, Timestamp::default(), 7, Verb::Read, &[]);
+        pair.request(asked(15), Timestamp::default(), 7, Verb::Read, &[]);
         let waiting = pair.waiting(15).unwrap();
         assert_eq!(waiting.frame, 7);
         waiting.answered(false);
@@ -370,7 +445,7 @@ mod tests {
     fn requests_that_are_never_answered_make_room() {
         let mut pair = Association::new(1, 10);
         for sequence in 0..16 {
-            pair.request(sequence, Timestamp::default(), u64::from(sequence), Verb::Read, &[]);
+            pair.request(asked(sequence), Timestamp::default(), u64::from(sequence), Verb::Read, &[]);
         }
         assert!(pair.waiting(11).is_none());
         assert!((12..16).all(|sequence| pair.waiting(sequence).is_some()));

@@ -245,7 +245,7 @@ pub fn double_state(code: u8) -> &'static str {
     }
 }
 
-/// File status codes (A.37).
+/// File status codes (A.27).
 pub fn file_status(code: u8) -> Option<&'static str> {
     Some(match code {
         0 => "success",
@@ -268,12 +268,12 @@ pub fn file_status(code: u8) -> Option<&'static str> {
     })
 }
 
-/// Operational modes of a file command (A.37).
+/// Operational modes of a file command (A.27).
 pub fn file_mode(code: u8) -> Option<&'static str> {
     ["null", "read", "write", "append"].get(usize::from(code)).copied()
 }
 
-/// File types of a file descriptor (A.37).
+/// File types of a file descriptor (A.27).
 pub fn file_type(code: u8) -> Option<&'static str> {
     ["directory", "file"].get(usize::from(code)).copied()
 }
@@ -496,7 +496,7 @@ pub fn data_type(code: u8) -> Option<&'static str> {
     })
 }
 
-/// Descriptor codes of a data set's description (A.41).
+/// Descriptor codes of a data set's description (A.33).
 pub fn descriptor(code: u8) -> Option<&'static str> {
     [
         "none",

@@ -15,6 +15,8 @@ pub enum Kind {
     Int(u8),
     /// IEEE 754, this many octets (4 or 8).
     Float(u8),
+    /// Binary-coded decimal, this many octets (2, 4 or 8), two digits each, the lowest octet first.
+    Bcd(u8),
     /// Quality flags by name.
     Flags(&'static Bits),
     /// Quality flags with the state in bit 7.
@@ -61,7 +63,7 @@ impl Kind {
     /// Octets that the field always takes; 0 where another field or the object's end says.
     pub const fn octets(self) -> usize {
         match self {
-            Kind::Uint(n) | Kind::Int(n) | Kind::Float(n) | Kind::Named(n, _) => n as usize,
+            Kind::Uint(n) | Kind::Int(n) | Kind::Float(n) | Kind::Bcd(n) | Kind::Named(n, _) => n as usize,
             Kind::Flags(_)
             | Kind::State(_)
             | Kind::DoubleState(_)
@@ -228,7 +230,7 @@ const USER: Field = field("value", Kind::Uint(2));
 const MAC_ALGORITHM: Field = field("mac_algorithm", Kind::Named(1, codes::mac_algorithm));
 const KEY_METHOD: Field = field("key_change_method", Kind::Named(1, codes::key_change_method));
 
-// Files (A.37).
+// Files (A.27).
 const REQUEST: Field = field("request_id", Kind::Uint(2));
 const HANDLE: Field = field("handle", Kind::Uint(4));
 const FILE_STATUS: Field = field("status", Kind::Named(1, codes::file_status));
@@ -503,13 +505,9 @@ pub static TABLE: &[Variation] = &[
             field("text", Kind::Rest(Form::Text)),
         ],
     ),
-    fixed((101, 1), "binary-coded decimal integer, small", &[field("value", Kind::Uint(2))]),
-    fixed((101, 2), "binary-coded decimal integer, medium", &[field("value", Kind::Uint(4))]),
-    fixed(
-        (101, 3),
-        "binary-coded decimal integer, large",
-        &[field("value", Kind::Uint(4)), field("high", Kind::Uint(4))],
-    ),
+    fixed((101, 1), "binary-coded decimal integer, small", &[field("value", Kind::Bcd(2))]),
+    fixed((101, 2), "binary-coded decimal integer, medium", &[field("value", Kind::Bcd(4))]),
+    fixed((101, 3), "binary-coded decimal integer, large", &[field("value", Kind::Bcd(8))]),
     fixed((102, 1), "unsigned integer, 8-bit", &[U8]),
     row((110, ANY), "octet string", Layout::ByVariation(Form::Text), &[]),
     row((111, ANY), "octet string event", Layout::ByVariation(Form::Text), &[]),

@@ -268,17 +268,46 @@ fn write_fields(form: &'static Variation, octets: &[u8], common: Option<u64>, o:
             Kind::Rest(run) | Kind::Sized(run, _) | Kind::At(run, _, _) => {
                 write_run(run, part, o.key(label(form, field.name)));
             }
-            Kind::Uint(_) | Kind::Int(_) | Kind::Float(_) | Kind::Named(..) => {
+            Kind::Uint(_) | Kind::Int(_) | Kind::Float(_) | Kind::Bcd(_) | Kind::Named(..) => {
                 if let Some(value) = value::read(field.kind, part) {
                     o.key(label(form, field.name)).value(value);
                 }
             }
         }
     }
+    if (form.group, form.variation) == (70, 5) {
+        directory(octets.get(8..).unwrap_or_default(), o);
+    }
     if form.group == 70 && form.variation == 2 {
         // The password goes over the wire in clear; that there is one is worth knowing, what it is is not.
         o.bool("password_sent", octets.get(6..8).is_some_and(|size| size != [0, 0]));
     }
+}
+
+/// What a directory lists, where a block of a file consists of whole file descriptors (A.27.7) and nothing else: that
+/// is how a directory is read.
+fn directory(block: &[u8], o: &mut Object<'_>) {
+    const HEAD: usize = 20;
+    let Some(form) = library::find(70, 7) else { return };
+    let entries = |mut rest: &[u8], each: &mut dyn FnMut(&[u8])| {
+        while let (Some(head), Some(size)) = (rest.first_chunk::<HEAD>(), rest.get(2..4)) {
+            let kind = value::unsigned(head.get(4..6).unwrap_or_default());
+            let named = value::unsigned(head.get(..2).unwrap_or_default()) == HEAD as u64 && kind <= 1;
+            let whole = HEAD + value::unsigned(size) as usize;
+            let Some((entry, after)) = rest.split_at_checked(whole).filter(|_| named && whole > HEAD) else {
+                return false;
+            };
+            each(entry);
+            rest = after;
+        }
+        rest.is_empty()
+    };
+    if block.is_empty() || !entries(block, &mut |_| {}) {
+        return;
+    }
+    o.key("directory").array(|a| {
+        entries(block, &mut |entry| a.item().object(|o| write_fields(form, entry, None, o)));
+    });
 }
 
 /// The name of a field in events: what a point's value is, where the standard has a word for it.
@@ -367,7 +396,7 @@ fn write_attribute(octets: &[u8], o: &mut Object<'_>) {
     });
 }
 
-/// The elements of a data set or of its description, each with its length before it (A.40 to A.43). An element of
+/// The elements of a data set or of its description, each with its length before it (A.32 to A.35). An element of
 /// a description is a descriptor code, a data type, a maximum length and a value.
 fn elements(o: &mut Object<'_>, form: &'static Variation, octets: &[u8]) {
     let described = matches!((form.group, form.variation), (85, 1) | (86, 1));

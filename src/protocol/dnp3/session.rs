@@ -5,13 +5,13 @@
 //! the frames before are events without a function. Clock readings come with the octets.
 
 use super::WORDS;
-use super::association::{Associations, KEEP_OCTETS, LONGEST_FRAGMENT, Step};
+use super::association::{Asked, Associations, KEEP_OCTETS, LONGEST_FRAGMENT, Step, WAITING, Waiting};
 use super::codes::{self, function};
 use super::digest::{Digest, digest};
 use super::framer::{Framer, Piece};
 use super::message::{self, Message};
 use super::trouble::Trouble;
-use super::wire::link::{Address, Header};
+use super::wire::link::{Address, Control, Header};
 use super::wire::transport::{self, Segment};
 use super::wire::{application, objects};
 use crate::address::Side;
@@ -82,6 +82,9 @@ impl Session for Conversation {
             if self.framers.get(sender.index()).is_some_and(Option::is_some) {
                 self.framed(&At { sender, ..*at }, sink, |framer, mut out| framer.close(&mut out));
             }
+        }
+        while let Some(old) = self.state.associations.given_up(at.ts) {
+            unanswered(at, &old, sink);
         }
     }
 
@@ -174,6 +177,9 @@ impl State {
 
     /// A good link frame.
     fn frame(&mut self, at: &At<'_>, header: Header, user_data: &[u8], sink: &mut dyn Sink) {
+        if let Some(pair) = self.associations.of(&header) {
+            pair.hear(&header);
+        }
         let mut message = Message { link: Some(header), ..Message::default() };
         let mut meaning = Meaning::bare(Kind::Message, Verb::Session, Some(header));
         if !header.control.user_data() {
@@ -327,7 +333,12 @@ impl State {
             let goes_on = digest.reply && pair.waiting(sequence).is_some();
             if code < 128 && codes::is_answered(code) && !goes_on && !Address(link.destination).is_broadcast()
             {
-                pair.request(sequence, at.ts, at.frame, verb, points);
+                for _ in 0..WAITING {
+                    if let Some(old) = pair.given_up(at.ts, Some((sequence, link.source))) {
+                        unanswered(at, &old, sink);
+                    }
+                }
+                pair.request(Asked { link, application, from: at.sender }, at.ts, at.frame, verb, points);
             }
         }
         let trouble = trouble.or(digest.trouble);
@@ -386,6 +397,26 @@ impl State {
             waiting.answered(application.control.last());
         }
     }
+}
+
+/// Says that a request was never answered.
+fn unanswered(at: &At<'_>, old: &Waiting, sink: &mut dyn Sink) {
+    let Some(Asked { link, application, from }) = old.asked else { return };
+    let answer = Header {
+        length: 0,
+        control: Control(link.control.0 & 0x0f | 0x40),
+        destination: link.source,
+        source: link.destination,
+    };
+    let message = Message { link: Some(answer), application: Some(application), ..Message::default() };
+    let meaning = Meaning {
+        points: &old.points,
+        outcome: Some(Outcome::Unanswered),
+        latency: Some(at.ts.since(old.ts)),
+        request: Some(old.frame),
+        ..Meaning::bare(Kind::Response, old.verb.unwrap_or(Verb::Other), Some(answer))
+    };
+    emit(&At { sender: from.other(), frame: 0, ..*at }, &message, &meaning, None, sink);
 }
 
 /// The group of the first object header.

@@ -32,6 +32,7 @@ pub struct Talk {
     pub session: Conversation,
     flows: [Flow; 2],
     frame: u64,
+    waited: i64,
     /// Whether the handshake was seen.
     pub whole: bool,
     transport: Transport,
@@ -43,7 +44,15 @@ impl Talk {
         let end = |last, port| Endpoint::new(IpAddr::from([10, 0, 0, last]), port);
         let flow = Flow::new(end(1, 50_000), end(2, 20_000), transport);
         let flows = [flow.clone(), flow.reversed()];
-        Talk { session: Conversation::new(), flows, frame: 0, whole: true, transport, seen: Vec::new() }
+        Talk {
+            session: Conversation::new(),
+            flows,
+            frame: 0,
+            waited: 0,
+            whole: true,
+            transport,
+            seen: Vec::new(),
+        }
     }
 
     pub fn tcp() -> Self {
@@ -57,7 +66,7 @@ impl Talk {
     ) {
         self.frame += 1;
         let at = At {
-            ts: Timestamp::from_micros(self.frame as i64 * 1000),
+            ts: Timestamp::from_micros(self.frame as i64 * 1000 + self.waited),
             frame: self.frame,
             flows: &self.flows,
             sender,
@@ -83,6 +92,11 @@ impl Talk {
         self.act(side, |session, at, sink| {
             if tcp { session.stream(at, octets, sink) } else { session.datagram(at, octets, sink) }
         });
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, millis: i64) {
+        self.waited += millis * 1000;
     }
 
     pub fn gap(&mut self, side: Side) {

@@ -70,6 +70,14 @@ pub fn signed(octets: &[u8]) -> i64 {
     (unsigned(octets).checked_shl(unused).unwrap_or(0) as i64) >> unused.min(63)
 }
 
+/// A binary-coded decimal number of up to eight octets, the lowest first; `None` where a digit is above 9 (A.39).
+pub fn decimal(octets: &[u8]) -> Option<i64> {
+    octets.iter().take(8).rev().try_fold(0i64, |number, octet| {
+        let (high, low) = (i64::from(octet >> 4), i64::from(octet & 15));
+        (high < 10 && low < 10).then_some(number * 100 + high * 10 + low)
+    })
+}
+
 /// A floating-point number of four or eight octets.
 pub fn float(octets: &[u8]) -> f64 {
     match (octets.first_chunk::<8>(), octets.first_chunk::<4>()) {
@@ -122,6 +130,7 @@ pub fn read(kind: Kind, octets: &[u8]) -> Option<Value<'_>> {
         Kind::Uint(_) => Value::Int(unsigned(octets) as i64),
         Kind::Int(_) => Value::Int(signed(octets)),
         Kind::Float(_) => Value::Float(float(octets)),
+        Kind::Bcd(_) => decimal(octets).map_or(Value::Bytes(octets), Value::Int),
         Kind::State(_) | Kind::Command => Value::Bool(first? & 0x80 != 0),
         Kind::DoubleState(_) => Value::Name(codes::double_state(first? >> 6)),
         Kind::Control => match codes::control(first?) {
@@ -177,6 +186,13 @@ mod tests {
         assert_eq!(value(50, 1, &[1, 0, 0, 0, 0, 1]), Some(Value::Int(0x0100_0000_0001)));
         assert_eq!(signed(&[0xff]), -1);
         assert_eq!(signed(&[]), 0);
+    }
+
+    #[test]
+    fn decimal_digits_are_two_an_octet() {
+        assert_eq!(value(101, 1, &[0x34, 0x12]), Some(Value::Int(1234)));
+        assert_eq!(value(101, 3, &[0x99; 8]), Some(Value::Int(9_999_999_999_999_999)));
+        assert_eq!(value(101, 1, &[0x3a, 0x12]), Some(Value::Bytes(&[0x3a, 0x12])));
     }
 
     #[test]

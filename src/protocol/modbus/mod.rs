@@ -96,13 +96,17 @@ fn probe(_: Transport, bytes: &[u8]) -> Probe {
     if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, &mut Vec::new()), serial::Ascii::Frame(_)) {
         return Probe::Certain;
     }
+    // A serial line frame does not say that it is one before it is whole.
+    let partial =
+        serial::may_be_rtu(bytes) || serial::ascii(bytes, &mut Vec::new()) == serial::Ascii::Partial;
+    let beginning = |may: bool| if may { Probe::Incomplete } else { Probe::No };
     let Some(header) = Header::parse(bytes) else {
         // The protocol identifier is 0, and so is the upper half of a short length.
         let zeros = bytes.iter().take(5).skip(2).all(|octet| *octet == 0);
-        return if zeros { Probe::Incomplete } else { Probe::No };
+        return beginning(zeros || partial);
     };
     if header.fault().is_some() || header.length > wire::LENGTH_MAX {
-        return Probe::No;
+        return beginning(partial);
     }
     let known = |function: &u8| codes::FUNCTIONS.iter().any(|f| f.code == u16::from(function & 0x7f));
     let Some(pdu) = bytes.get(wire::HEADER..header.message_len()) else {

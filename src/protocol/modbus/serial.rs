@@ -66,6 +66,12 @@ fn fits(pdu: &[u8]) -> bool {
         .any(|role| Pdu::parse(role, pdu).is_some_and(|pdu| pdu.fault.is_none()))
 }
 
+/// Whether the octets may be the beginning of an RTU frame: a public function, and no longer than a frame.
+pub fn may_be_rtu(bytes: &[u8]) -> bool {
+    let known = |function: &u8| codes::FUNCTIONS.iter().any(|f| f.code == u16::from(function & 0x7f));
+    bytes.len() < RTU_MAX && bytes.get(1).is_none_or(known)
+}
+
 /// Whether whole RTU frames fill these octets.
 pub fn is_rtu(bytes: &[u8]) -> bool {
     let mut rest = bytes;

@@ -58,6 +58,8 @@ struct Pending {
     asked: Asked,
     ts: Timestamp,
     frame: u64,
+    /// Whether octets of the other side were lost since: its answer may have been among them.
+    doubtful: bool,
 }
 
 /// How messages are framed.
@@ -161,17 +163,17 @@ impl fmt::Display for Wrong {
 
 impl Session for ModbusSession {
     fn stream(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
-        self.decide_framing(at, bytes);
-        let lane = &mut self.lanes[at.sender.index()];
-        if lane.carry.is_empty() {
+        if self.lanes[at.sender.index()].carry.is_empty() {
+            self.decide_framing(bytes);
             let used = self.framed(at, bytes, sink);
             let rest = bytes.get(used..).unwrap_or_default();
             if !rest.is_empty() {
                 self.lanes[at.sender.index()].carry.extend_from_slice(rest);
             }
         } else {
-            let mut carry = std::mem::take(&mut lane.carry);
+            let mut carry = std::mem::take(&mut self.lanes[at.sender.index()].carry);
             carry.extend_from_slice(bytes);
+            self.decide_framing(&carry);
             let used = self.framed(at, &carry, sink);
             carry.drain(..used.min(carry.len()));
             self.lanes[at.sender.index()].carry = carry;
@@ -181,6 +183,9 @@ impl Session for ModbusSession {
     fn gap(&mut self, at: &At<'_>, _lost: u64, sink: &mut dyn Sink) {
         self.cut(at, at.sender, "the rest is missing from the capture", sink);
         self.lanes[at.sender.index()].sync = Sync::Start;
+        for request in &mut self.pending {
+            request.doubtful |= request.from != at.sender;
+        }
     }
 
     fn datagram(&mut self, at: &At<'_>, bytes: &[u8], sink: &mut dyn Sink) {
@@ -231,20 +236,24 @@ impl Session for ModbusSession {
 }
 
 impl ModbusSession {
-    /// Recognises the serial line framings, as long as nothing has been decoded.
-    fn decide_framing(&mut self, at: &At<'_>, segment: &[u8]) {
-        if self.framing != Framing::Mbap || self.lanes.iter().any(|lane| lane.heard) {
+    /// Recognises the serial line framings in what a sender begins with, as long as nothing has been decoded.
+    fn decide_framing(&mut self, octets: &[u8]) {
+        if self.framing != Framing::Mbap || self.lanes.iter().any(|lane| lane.heard || lane.said) {
             return;
         }
-        let framing = if serial::is_rtu(segment) {
-            Framing::Rtu
-        } else if matches!(serial::ascii(segment, &mut self.decoded), Ascii::Frame(_)) {
-            Framing::Ascii
-        } else {
-            return;
-        };
-        self.framing = framing;
-        self.lanes[at.sender.index()].carry.clear();
+        if serial::is_rtu(octets) {
+            self.framing = Framing::Rtu;
+        } else if matches!(serial::ascii(octets, &mut self.decoded), Ascii::Frame(_)) {
+            self.framing = Framing::Ascii;
+        }
+    }
+
+    /// Whether octets that do not look like a message with its header may be the beginning of a serial line frame.
+    fn may_be_serial(&mut self, octets: &[u8]) -> bool {
+        if self.lanes.iter().any(|lane| lane.heard || lane.said) {
+            return false;
+        }
+        serial::may_be_rtu(octets) || matches!(serial::ascii(octets, &mut self.decoded), Ascii::Partial)
     }
 
     /// Takes whole messages from the front; returns how many octets are done with.
@@ -323,6 +332,10 @@ impl ModbusSession {
             }
             if sync != Sync::Border {
                 let (skip, found) = find(rest, sync);
+                // It stands at the start of a segment, and the next one may complete it.
+                if skip > 0 && sync == Sync::Start && done == 0 && self.may_be_serial(rest) {
+                    return 0;
+                }
                 if skip > 0 {
                     self.foreign(at, rest, sink);
                 }
@@ -474,6 +487,7 @@ impl ModbusSession {
             asked,
             ts: at.ts,
             frame: at.frame,
+            doubtful: false,
         };
         if !self.pending.is_empty() {
             self.retire(at, &pending, sink);
@@ -566,9 +580,9 @@ impl ModbusSession {
         }
     }
 
-    /// Says that a request was never answered, unless the capture shows one direction only.
+    /// Says that a request was never answered, unless the capture shows one direction only or lacks a part.
     fn unanswered(&mut self, at: &At<'_>, old: &Pending, sink: &mut dyn Sink) {
-        if !self.lanes[old.from.other().index()].heard {
+        if old.doubtful || !self.lanes[old.from.other().index()].heard {
             return;
         }
         let at = At { sender: old.from.other(), frame: 0, ..*at };

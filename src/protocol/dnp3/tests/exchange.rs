@@ -306,3 +306,77 @@ fn points_are_said_as_an_operator_says_them() {
     }
     assert!(WORDS.spaces.iter().all(|name| (WORDS.parse_space)(name).is_some()));
 }
+
+#[test]
+fn a_request_without_an_answer_is_an_event_of_its_own() {
+    let mut talk = Talk::tcp();
+    talk.master(&request(&[0xc1, 1, 60, 1, 6]));
+    talk.outstation(&response(&[0xc1, 129, 0, 0]));
+    talk.master(&request(&[0xc2, 1, 30, 2, 0, 3, 4]));
+    talk.wait(2000);
+    talk.master(&request(&[0xc3, 1, 60, 2, 6]));
+    talk.outstation(&response(&[0xc3, 129, 0, 0]));
+    talk.master(&request(&[0xc4, 2, 80, 1, 0, 7, 7, 0]));
+    talk.wait(2000);
+    talk.close();
+    let missing: Vec<_> = talk.seen.iter().filter(|seen| seen.outcome == Some(Outcome::Unanswered)).collect();
+    let [read, write] = &missing[..] else { panic!("{missing:?}") };
+    assert_eq!((read.kind, read.verb, read.function), (Kind::Response, Verb::Read, Some(1)));
+    assert_eq!((read.frame, read.request, read.device), (0, Some(3), Some(10)));
+    assert_eq!(read.points, ["g30:3-4"]);
+    assert_eq!(read.json["dnp3"]["link_src"], 10);
+    assert!(read.json["frame"].is_null());
+    assert_eq!((write.verb, write.request), (Verb::Write, Some(6)));
+    // Before the request that shows it.
+    let place = talk.seen.iter().position(|seen| seen.outcome == Some(Outcome::Unanswered));
+    assert_eq!(place, Some(3));
+}
+
+#[test]
+fn nothing_is_missing_of_what_is_not_answered_or_not_seen() {
+    // One direction only.
+    let mut talk = Talk::tcp();
+    for sequence in 0..8 {
+        talk.master(&request(&[0xc0 | sequence, 1, 60, 1, 6]));
+        talk.wait(2000);
+    }
+    talk.close();
+    assert!(talk.seen.iter().all(|seen| seen.outcome.is_none()));
+    // A freeze that wants no answer, a confirm, octets that the capture lacks.
+    let mut talk = Talk::tcp();
+    talk.outstation(&response(&[0xf0, 130, 0, 0]));
+    talk.master(&request(&[0xd0, 0]));
+    talk.master(&request(&[0xc1, 8, 20, 0, 6]));
+    talk.wait(2000);
+    talk.master(&request(&[0xc2, 1, 60, 1, 6]));
+    talk.gap(Side::B);
+    talk.wait(2000);
+    talk.close();
+    assert!(talk.seen.iter().all(|seen| seen.outcome.is_none()), "{:?}", talk.seen);
+}
+
+#[test]
+fn a_directory_lists_its_files() {
+    let entry = |name: &[u8], kind: u8| {
+        let mut octets =
+            vec![20, 0, name.len() as u8, 0, kind, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa4, 0x01, 0, 0];
+        octets.extend(name);
+        octets
+    };
+    let listing = [entry(b"relay.cfg", 1), entry(b"logs", 0)].concat();
+    let answer = |data: &[u8]| {
+        let mut octets = vec![0xc1, 129, 0, 0, 70, 5, 0x5b, 1];
+        octets.extend((data.len() as u16 + 8).to_le_bytes());
+        octets.extend([7, 0, 0, 0, 0, 0, 0, 0x80]);
+        octets.extend(data);
+        response(&octets)
+    };
+    let mut talk = Talk::tcp();
+    talk.outstation(&answer(&listing));
+    talk.outstation(&answer(&listing[..40]));
+    let block = |at: usize| &talk.seen[at].json["dnp3"]["objects"][0]["values"][0];
+    let listed = block(0)["directory"].as_array().unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["file_size"]), (&"relay.cfg".into(), &16.into()));
+    assert_eq!((&listed[1]["name"], &listed[1]["file_type"]), (&"logs".into(), &"directory".into()));
+    assert!(block(1)["directory"].is_null() && block(1)["data"].is_string());
+}

@@ -149,7 +149,7 @@ pub fn begin(bytes: &[u8]) -> Begin {
     })
 }
 
-/// How many octets to pass over until the start octets come next, at least one; a lone 0x05 at the end may be
+/// How many octets to pass over until the start octets come next, at least one where there is any; a lone 0x05 at the end may be
 /// the first of them.
 pub fn skip(bytes: &[u8]) -> usize {
     let mut at = 1;

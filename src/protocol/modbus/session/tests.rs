@@ -350,3 +350,36 @@ fn rtu_in_a_datagram() {
         ]
     );
 }
+
+#[test]
+fn serial_frames_may_come_in_pieces_from_the_first_on() {
+    for frame in [rtu as fn(u8, &[u8]) -> Vec<u8>, ascii] {
+        let (ask, answer) = (frame(17, &[3, 0, 100, 0, 2]), frame(17, &[3, 4, 1, 0xf4, 0, 7]));
+        for (first, second) in (1..ask.len()).flat_map(|a| (1..answer.len()).map(move |b| (a, b))) {
+            let mut talk = Conversation::new(Some(Side::B));
+            talk.client(&ask[..first]).client(&ask[first..]);
+            talk.device(&answer[..second]).device(&answer[second..]);
+            assert_eq!(
+                talk.told(),
+                [
+                    "request read read-holding-registers holding:100-101",
+                    "response read read-holding-registers holding:100=500 holding:101=7 to #2",
+                ],
+                "cut after {first} and {second}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_the_capture_may_have_lost_is_not_called_missing() {
+    let mut talk = Conversation::new(Some(Side::B));
+    talk.client(&adu(1, 1, &[3, 0, 1, 0, 1])).device(&adu(1, 1, &[3, 2, 0, 9]));
+    talk.client(&adu(2, 1, &[3, 0, 2, 0, 1]));
+    talk.with(Side::B, |session, at, sink| session.gap(at, 11, sink));
+    talk.wait(20_000).client(&adu(3, 1, &[3, 0, 3, 0, 1]));
+    talk.wait(20_000).client(&adu(4, 1, &[3, 0, 4, 0, 1]));
+    let told = talk.told();
+    let missing: Vec<_> = told.iter().filter(|line| line.contains("unanswered")).collect();
+    assert_eq!(missing, ["response read read-holding-registers holding:3-3 (unanswered) to #5"]);
+}
