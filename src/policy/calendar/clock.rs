@@ -63,7 +63,10 @@ fn likely_clock(text: &str) -> Option<String> {
     };
     let (hour, minute) = match digits.split_once([':', '.', 'h']) {
         Some((hour, minute)) => (hour, minute),
-        None => digits.split_at_checked(digits.len().checked_sub(2)?).filter(|_| digits.len() > 2)?,
+        None => digits
+            .split_at_checked(digits.len().saturating_sub(2))
+            .filter(|_| digits.len() > 2)
+            .unwrap_or((digits, "")),
     };
     let whole = |text: &str| text.parse::<u32>().ok().filter(|_| text.len() <= 2);
     let hour = whole(hour)?;

@@ -31,6 +31,8 @@ mod window;
 mod zone;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 pub use holidays::Holidays;

@@ -7,6 +7,7 @@ use super::zone::Zone;
 use crate::policy::problem::nearest;
 
 const HELP: &str = "for example \"Mon-Fri 06:00-22:00 America/New_York\"";
+const TWO_HELP: &str = "write two windows in a list";
 const DAYS_HELP: &str = "write days as Mon-Fri, Mon,Wed, weekdays, weekends, daily or holidays";
 const DATES_HELP: &str = "write \"2026-12-01 - 2026-12-24\" or \"2026-11-25 22:00 - 2026-11-26 04:00\"";
 /// Days that have a name together.
@@ -30,11 +31,10 @@ pub(super) fn window(text: &str, zone: &Zone) -> Result<Window, Misread> {
 /// Digits and hyphens, as in "2026-11-25", or a wrong date such as "25.11.2026".
 fn looks_like_date(word: &str) -> bool {
     let digits = word.bytes().take_while(u8::is_ascii_digit).count();
-    let long_year = digits >= 4 && word.as_bytes().get(digits).is_some_and(|b| b"-/.".contains(b));
-    let year_last = word.matches(['.', '/']).count() == 2 && digits > 0;
-    long_year && !word.contains(':')
-        || year_last
-        || digits == 4 && word.get(4..).is_some_and(|rest| rest.contains('T'))
+    let marks = word.matches(['-', '.', '/']).count();
+    let year_first = digits >= 4 && marks >= 2 && (digits == 4 || !word.contains(':'));
+    let year_last = digits > 0 && marks == 2 && !word.contains(':');
+    year_first || year_last
 }
 
 /// A window of weekdays and hours, whose parts may come in any order.
@@ -49,9 +49,7 @@ fn hours<'t>(text: &'t str, whole: Part<'t>, default: &Zone) -> Result<Window, M
         } else if word.starts_with_digit() {
             let read = span_of_day(word)?;
             if times.replace(read).is_some() {
-                return Err(word
-                    .wrong("the window has two spans of hours")
-                    .help("write two windows in a list"));
+                return Err(word.wrong("the window has two spans of hours").help(TWO_HELP));
             }
         } else if word.text.starts_with('@') {
             let message = format!("'{}' names a whole window and stands alone", word.text);
@@ -91,6 +89,13 @@ fn joined<'t>(text: &'t str, whole: Part<'t>) -> Vec<Part<'t>> {
     while !rest.is_empty() {
         let (word, after) = rest.word();
         match words.last_mut() {
+            // "Mon-Fri, 06:00-22:00": the list of days ends all the same.
+            Some(last)
+                if last.text.ends_with(',') && word.starts_with_digit() && !last.starts_with_digit() =>
+            {
+                *last = last.cut(last.text.len() - 1).0.trim();
+                words.push(word);
+            }
             Some(last) if last.text.ends_with(joins) || word.text.starts_with(joins) => {
                 *last = last.through(word, text);
             }
@@ -169,18 +174,22 @@ fn not_a_day(part: Part<'_>, meant: Option<&str>) -> Misread {
 
 pub(super) fn likely_day(text: &str) -> Option<&'static str> {
     let short = DAYS.iter().filter_map(|day| day.get(..3));
-    nearest(text, short.chain(DAYS).chain(SETS.map(|(name, _)| name)))
+    let names = short.chain(DAYS).chain(SETS.map(|(name, _)| name));
+    // "Sonday" is as near to Monday as to Sunday; the first letter is seldom wrong.
+    let initial = |name: &&str| text.get(..1).is_some_and(|first| name[..1].eq_ignore_ascii_case(first));
+    nearest(text, names.clone().filter(initial)).or_else(|| nearest(text, names))
 }
 
 /// "06:00-22:00" in seconds since midnight; an end at or before the beginning is on the next day.
 fn span_of_day(part: Part<'_>) -> Result<(i64, i64), Misread> {
+    if part.text.contains(',') {
+        return Err(part.wrong("a window has one span of hours").help(TWO_HELP));
+    }
     let Some((from, until)) = part.split(HYPHENS) else {
-        let first = clock(part)?;
+        clock(part)?;
         let message = format!("{} is one time of day, not a span", part.text);
         let help = "write a span as 06:00-22:00";
-        let end = if first == 0 { "24:00" } else { "00:00" };
-        let meant = (first < DAY).then(|| format!("{}-{end}", part.text));
-        return Err(part.wrong(message).meant(meant).help(help));
+        return Err(part.wrong(message).help(help));
     };
     if until.is_empty() {
         return Err(part.wrong("the span of hours has no end").help("write a span as 06:00-22:00"));
@@ -220,6 +229,10 @@ fn dates(whole: Part<'_>, default: &Zone) -> Result<Window, Misread> {
     }
     let zone = match rest.word() {
         (word, _) if word.is_empty() => default.clone(),
+        (word, _) if word.starts_with_digit() => {
+            let message = format!("there is no hyphen before {}", word.text);
+            return Err(word.wrong(message).help(DATES_HELP));
+        }
         (word, _) if word.is("except") => {
             return Err(word.wrong("a window of dates has no exceptions").help(DATES_HELP));
         }
@@ -272,7 +285,7 @@ fn moment(part: Part<'_>) -> Result<Dated<'_>, Misread> {
         None => rest.trim(),
     };
     let (word, _) = rest.word();
-    if !word.starts_with_digit() {
+    if !word.starts_with_digit() || looks_like_date(word.text) {
         return Ok(((day, number), None, rest));
     }
     let (time, rest) = rest.cut(word.text.find(HYPHENS).unwrap_or(word.text.len()));

@@ -122,9 +122,8 @@ impl Zone {
     pub(super) fn first(&self, local: i64) -> i64 {
         let pieces = &self.0.pieces;
         let ends = pieces.iter().skip(1).map(|piece| piece.from).chain([i64::MAX]);
-        let starts = pieces.iter().map(|piece| {
-            (local - piece.offset).saturating_mul(SECOND).max(piece.from) //
-        });
+        let shown = |piece: &Piece| (local - piece.offset).saturating_mul(SECOND);
+        let starts = pieces.iter().map(|piece| shown(piece).max(piece.from));
         starts.zip(ends).find(|(start, end)| start < end).map_or(i64::MAX, |(start, _)| start)
     }
 }
