@@ -204,7 +204,7 @@ impl Timestamp {
 }
 
 /// Days since 1970-01-01 to (year, month, day), proleptic Gregorian.
-fn civil(days: i64) -> (i64, u32, u32) {
+pub(crate) fn civil(days: i64) -> (i64, u32, u32) {
     // Count from 0000-03-01, so that the leap day is the last day of a "year".
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

@@ -44,6 +44,7 @@
 //! except those of verbs that never do (restart, identify, diagnose, time, …) and that `may` lists. A rule with
 //! `values` does not cover a change to a value that the message does not tell.
 
+pub mod calendar;
 mod check;
 mod document;
 mod doubts;
