@@ -180,7 +180,7 @@ pub(super) fn likely_day(text: &str) -> Option<&'static str> {
     nearest(text, names.clone().filter(initial)).or_else(|| nearest(text, names))
 }
 
-/// "06:00-22:00" in seconds since midnight; an end at or before the beginning is on the next day.
+/// "06:00-22:00" in seconds since midnight; an end before the beginning is on the next day.
 fn span_of_day(part: Part<'_>) -> Result<(i64, i64), Misread> {
     if part.text.contains(',') {
         return Err(part.wrong("a window has one span of hours").help(TWO_HELP));
@@ -207,70 +207,76 @@ fn span_of_day(part: Part<'_>) -> Result<(i64, i64), Misread> {
 
 /// One fixed span: of whole days, or from one moment until another.
 fn dates(whole: Part<'_>, default: &Zone) -> Result<Window, Misread> {
-    let (first, first_time, rest) = moment(whole)?;
-    let mut second: Option<(Part<'_>, Option<i64>, i64)> = None;
-    let mut rest = rest;
-    if let Some(hyphen) = rest.text.chars().next().filter(|c| HYPHENS.contains(c)) {
-        let after = rest.cut(hyphen.len_utf8()).1.trim();
-        if after.is_empty() {
-            return Err(whole.wrong("the window has no end").help(DATES_HELP));
-        }
-        let word = after.word().0;
-        let (day, time, left) = if word.text.contains(':') && !looks_like_date(word.text) {
-            let end = clock(word)?;
-            let next_day = i64::from(first_time.is_some_and(|(_, begin)| end < begin));
-            (first.1 + next_day, Some(end), after.word().1)
-        } else {
-            let ((_, day), time, left) = moment(after)?;
-            (day, time.map(|(_, time)| time), left)
-        };
-        second = Some((after, time, day));
-        rest = left;
-    }
-    let zone = match rest.word() {
-        (word, _) if word.is_empty() => default.clone(),
-        (word, _) if word.starts_with_digit() => {
-            let message = format!("there is no hyphen before {}", word.text);
-            return Err(word.wrong(message).help(DATES_HELP));
-        }
-        (word, _) if word.is("except") => {
-            return Err(word.wrong("a window of dates has no exceptions").help(DATES_HELP));
-        }
-        (word, after) => {
-            let zone = Zone::read_part(word)?;
-            if !after.is_empty() {
-                return Err(after.wrong(format!("'{}' follows the time zone", after.text)).help(DATES_HELP));
+    let fail = |message: &str| Err(whole.wrong(message).help(DATES_HELP));
+    let first = moment(whole)?;
+    let (last, rest) = match first.rest.text.chars().next().filter(|c| HYPHENS.contains(c)) {
+        Some(hyphen) => {
+            let after = first.rest.cut(hyphen.len_utf8()).1.trim();
+            if after.is_empty() {
+                return fail("the window has no end");
             }
-            zone
+            let last = end(&first, after)?;
+            (Some((last.day, last.time)), last.rest)
         }
+        None => (None, first.rest),
     };
-    let (begin, end) = match (first_time.map(|(_, time)| time), second) {
-        (None, None) => (first.1 * DAY, (first.1 + 1) * DAY),
-        (None, Some((_, None, last))) => (first.1 * DAY, (last + 1) * DAY),
-        (Some(time), Some((_, Some(end), last))) => (first.1 * DAY + time, last * DAY + end),
-        (Some(_), None) => return Err(whole.wrong("the window has no end").help(DATES_HELP)),
-        (_, Some(_)) => {
-            let message = "one end of the window has a time of day and the other has none";
-            return Err(whole.wrong(message).help(DATES_HELP));
-        }
+    let zone = zone_after_dates(rest, default)?;
+    let (begin, end) = match (first.time, last) {
+        (None, None) => (first.day * DAY, (first.day + 1) * DAY),
+        (None, Some((day, None))) => (first.day * DAY, (day + 1) * DAY),
+        (Some(begin), Some((day, Some(end)))) => (first.day * DAY + begin, day * DAY + end),
+        (Some(_), None) => return fail("the window has no end"),
+        (_, Some(_)) => return fail("one end of the window has a time of day and the other has none"),
     };
-    match end.cmp(&begin) {
-        std::cmp::Ordering::Less => Err(whole.wrong("the window ends before it begins").help(DATES_HELP)),
-        std::cmp::Ordering::Equal => Err(whole.wrong("the window ends when it begins").help(DATES_HELP)),
-        std::cmp::Ordering::Greater => {
-            let (from, until) = (zone.first(begin), zone.first(end));
-            if from >= until {
-                return Err(whole.wrong(format!("the clocks of {zone} skip the whole window")));
-            }
-            Ok(Window { when: When::Once { from, until }, zone })
-        }
+    if end <= begin {
+        let when = if end == begin { "when" } else { "before" };
+        return fail(&format!("the window ends {when} it begins"));
     }
+    let (from, until) = (zone.first(begin), zone.first(end));
+    if from >= until {
+        return fail(&format!("the clocks of {zone} skip the whole window"));
+    }
+    Ok(Window { when: When::Once { from, until }, zone })
 }
 
-type Dated<'t> = ((Part<'t>, i64), Option<(Part<'t>, i64)>, Part<'t>);
+/// A day since 1970-01-01, the second of it if a time of day follows, and the rest of the text.
+struct Moment<'t> {
+    day: i64,
+    time: Option<i64>,
+    rest: Part<'t>,
+}
 
-/// A date, its time of day if one follows, and the rest.
-fn moment(part: Part<'_>) -> Result<Dated<'_>, Misread> {
+/// The end of a fixed span. Without a date it is on the day of the beginning, or on the next.
+fn end<'t>(first: &Moment<'_>, part: Part<'t>) -> Result<Moment<'t>, Misread> {
+    let (word, rest) = part.word();
+    if !word.text.contains(':') || looks_like_date(word.text) {
+        return moment(part);
+    }
+    let time = clock(word)?;
+    let next_day = first.time.is_some_and(|begin| time < begin);
+    Ok(Moment { day: first.day + i64::from(next_day), time: Some(time), rest })
+}
+
+fn zone_after_dates(rest: Part<'_>, default: &Zone) -> Result<Zone, Misread> {
+    let (word, after) = rest.word();
+    let message = match word {
+        word if word.is_empty() => return Ok(default.clone()),
+        word if word.starts_with_digit() => format!("there is no hyphen before {}", word.text),
+        word if word.is("except") => "a window of dates has no exceptions".to_owned(),
+        _ => {
+            let zone = Zone::read_part(word)?;
+            if after.is_empty() {
+                return Ok(zone);
+            }
+            let message = format!("'{}' follows the time zone", after.text);
+            return Err(after.wrong(message).help(DATES_HELP));
+        }
+    };
+    Err(word.wrong(message).help(DATES_HELP))
+}
+
+/// A date with or without a time of day.
+fn moment(part: Part<'_>) -> Result<Moment<'_>, Misread> {
     let (word, _) = part.word();
     // A date has ten octets; a hyphen or a 'T' may follow without a space.
     let ends = |c: char| HYPHENS.contains(&c) || c == 'T';
@@ -278,17 +284,13 @@ fn moment(part: Part<'_>) -> Result<Dated<'_>, Misread> {
         Some(more) if more.starts_with(ends) => 10,
         _ => word.text.len(),
     };
-    let (day, rest) = part.trim().cut(length);
-    let number = date(day)?;
-    let rest = match rest.text.strip_prefix('T') {
-        Some(_) => rest.cut(1).1,
-        None => rest.trim(),
-    };
+    let (date_part, rest) = part.trim().cut(length);
+    let day = date(date_part)?;
+    let rest = if rest.text.starts_with('T') { rest.cut(1).1 } else { rest.trim() };
     let (word, _) = rest.word();
     if !word.starts_with_digit() || looks_like_date(word.text) {
-        return Ok(((day, number), None, rest));
+        return Ok(Moment { day, time: None, rest });
     }
     let (time, rest) = rest.cut(word.text.find(HYPHENS).unwrap_or(word.text.len()));
-    let seconds = clock(time)?;
-    Ok(((day, number), Some((time, seconds)), rest.trim()))
+    Ok(Moment { day, time: Some(clock(time)?), rest: rest.trim() })
 }

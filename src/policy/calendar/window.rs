@@ -33,7 +33,7 @@ impl Days {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum When {
-    /// On some days, from a second of the day until another; at or before `from`, it is one of the next day.
+    /// On some days, from a second of the day until another; one before `from` is on the next day.
     Every { days: Days, from: i64, until: i64 },
     /// Once, in nanoseconds since 1970 UTC; the end excluded.
     Once { from: i64, until: i64 },
