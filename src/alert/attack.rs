@@ -64,12 +64,12 @@ pub(super) struct Deed<'a> {
 
 impl Deed<'_> {
     fn out_of_limits(&self) -> bool {
-        matches!(self.why, Some(Why::Value { .. } | Why::ValueUnknown { .. }))
+        matches!(self.why, Some(Why::Value { .. } | Why::ValueUnknown { .. } | Why::Change { .. }))
     }
 
     /// Whether some rule lets these two talk, but not so.
     fn beyond_a_rule(&self) -> bool {
-        !matches!(self.why, None | Some(Why::NoRule))
+        !matches!(self.why, None | Some(Why::NoRule | Why::Conduit { .. }))
     }
 
     fn name_has(&self, words: &[&str]) -> bool {
@@ -107,7 +107,7 @@ impl Deed<'_> {
             Verb::Configure | Verb::File | Verb::Authenticate => Severity::High,
             Verb::Time | Verb::Other | Verb::Report | Verb::Identify | Verb::Diagnose => Severity::Medium,
             Verb::Read if self.known && self.beyond_a_rule() => Severity::Low,
-            Verb::Session if self.known => Severity::Low,
+            Verb::Session if self.known && !matches!(self.why, Some(Why::Conduit { .. })) => Severity::Low,
             Verb::Read | Verb::Session => Severity::Medium,
         };
         if self.why.is_none() { severity.max(Severity::High) } else { severity }

@@ -6,11 +6,12 @@ use super::gathered::Gathered;
 use super::group::{Group, Key, Origin, Text, blank, grow, number, transport_name, weigh};
 use super::story::{self, Story, names_rule, speaks_for};
 use super::{Alert, AlertKind, Kept, Severity};
-use crate::address::Timestamp;
+use crate::address::{Address, Endpoint, Timestamp, Transport};
 use crate::event::{Event, Flow, Kind, PointRange, Verb};
-use crate::policy::{RuleSet, Verdict, Who, Why};
+use crate::policy::{End, Place, RuleSet, Silence, Verdict, Who, Why};
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use ulid::Ulid;
 
@@ -135,10 +136,12 @@ impl Desk {
         let (src, dst) =
             if asks { (event.flow.src, event.flow.dst) } else { (event.flow.dst, event.flow.src) };
         let (range, index) = match why {
-            Some(Why::Value { range, index, .. } | Why::ValueUnknown { range, index }) => {
-                (Some(*range), Some(*index))
-            }
-            Some(Why::Outside { range, .. }) => (Some(*range), None),
+            Some(
+                Why::Value { range, index, .. }
+                | Why::ValueUnknown { range, index }
+                | Why::Change { range, index, .. },
+            ) => (Some(*range), Some(*index)),
+            Some(Why::Outside { range, .. } | Why::Object { range }) => (Some(*range), None),
             _ => (None, None),
         };
         // Whoever looks around where no rule lets it look at all is one alert, whatever it looks at.
@@ -161,12 +164,11 @@ impl Desk {
         let origin = self.origin.clone();
         let begin = |id| {
             let rule = rule_id.and_then(|id| rules.rule(id));
-            let who =
-                if asks { (src.address, event.flow.src_mac) } else { (src.address, event.flow.dst_mac) };
+            let who = if asks { End::sender(event.flow) } else { End::receiver(event.flow) };
             let deed = Deed {
                 verb: key.verb,
                 function_name: event.function_name(),
-                known: rules.who(who.0, who.1) != Who::Unknown,
+                known: rules.who(who) != Who::Unknown,
                 why,
             };
             let (severity, attack) =
@@ -250,9 +252,13 @@ impl Desk {
         rules: &RuleSet,
         emit: &mut dyn FnMut(Alert),
     ) {
+        let mut zones = None;
         let (rule_id, kind) = match verdict {
             Verdict::Denied { rule } => (Some(*rule), AlertKind::Denied),
-            Verdict::NotAllowed { .. } => (None, AlertKind::NewConversation),
+            Verdict::NotAllowed { why, .. } => {
+                zones = story::crossing(why, rules, transport_name(flow.transport));
+                (None, AlertKind::NewConversation)
+            }
             Verdict::Allowed { .. } | Verdict::NotJudged => return,
         };
         let proto = transport_name(flow.transport);
@@ -280,9 +286,69 @@ impl Desk {
                 attack,
                 ..blank(id, ts, frame, severity, kind, proto, flow.src, flow.dst, flow, origin)
             };
-            (alert, Text::Fixed(story::conversation(flow, rule, rules)))
+            (alert, Text::Fixed(story::conversation(flow, rule, zones, rules)))
         };
         self.take(ts, &key, begin, |gathered| gathered.add_frame(frame), emit);
+    }
+
+    /// Takes silence where a rule expects something, when it begins and when it is over.
+    pub fn silence(
+        &mut self,
+        now: Timestamp,
+        silence: &Silence,
+        rules: &RuleSet,
+        emit: &mut dyn FnMut(Alert),
+    ) {
+        let Some(rule) = rules.rule(silence.rule) else { return };
+        let [from, to] = rules.places_of(rule);
+        let end = |place: Option<&Place>| match place {
+            Some(Place::Net(net)) if place.is_some_and(Place::is_single) => Address::from(net.addr()),
+            Some(Place::Mac(mac)) => Address::Mac(*mac),
+            _ => Address::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        };
+        let src = Endpoint { address: end(from.first()), port: 0 };
+        let dst = Endpoint { address: end(silence.who.as_ref().or(to.first())), port: 0 };
+        let proto = story::protocol_of(rule).map_or("any", |words| words.name);
+        let key = Key {
+            kind: AlertKind::Missing,
+            rule: (rules.generation(), Some(silence.rule.0)),
+            why: 0,
+            src: src.address,
+            dst: dst.address,
+            proto,
+            device: None,
+            verb: Verb::Report,
+            space: None,
+            label: "",
+            port: 0,
+        };
+        let text = story::silence(silence, rule, rules);
+        if silence.over {
+            let Some(number) = self.open.get(&key).copied() else { return };
+            if let Some(group) = self.groups.get_mut(&number) {
+                group.alert.last_seen = now;
+                group.text = Text::Fixed(text);
+                // It is sent once more: its sentence is another one.
+                group.sent.1 = 0;
+            }
+            return self.close(number, emit);
+        }
+        let origin = self.origin.clone();
+        let since = Timestamp { nanos: now.nanos.saturating_sub_unsigned(silence.nanos), ..now };
+        let begin = |id| {
+            let (severity, attack) = weigh(Some(rule), Severity::High, || vec!["T0804".into()]);
+            let flow = Flow::new(src, dst, Transport::Ip(0));
+            let kind = AlertKind::Missing;
+            let alert = Alert {
+                rule: Some(rule.name.clone()),
+                attack,
+                first_seen: since,
+                community_id: None,
+                ..blank(id, now, 0, severity, kind, proto, src, dst, &flow, origin)
+            };
+            (alert, Text::Fixed(text))
+        };
+        self.take(now, &key, begin, |_| {}, emit);
     }
 
     /// Adds to the group of this key, or begins one.
@@ -316,6 +382,7 @@ impl Desk {
             gathered: Gathered::default(),
             sent: (ts, 0),
             closed: false,
+            lasts: key.kind == AlertKind::Missing,
         };
         gather(&mut group.gathered);
         if self.grouping != Grouping::Final {
@@ -344,9 +411,17 @@ impl Desk {
         }
         let pause = i64::try_from(self.window / 4).unwrap_or(i64::MAX);
         self.next_sweep = Timestamp { nanos: now.nanos.saturating_add(pause), ..now };
-        let quiet = |group: &Group| !group.closed && now.since(group.alert.last_seen) > self.window;
+        let quiet =
+            |group: &Group| !group.closed && !group.lasts && now.since(group.alert.last_seen) > self.window;
         let due: Vec<u64> = self.groups.iter().filter(|(_, group)| quiet(group)).map(|(at, _)| *at).collect();
         due.into_iter().for_each(|number| self.close(number, emit));
+    }
+
+    /// Closes what goes on until it is said to be over: other rules are in force.
+    pub fn end_lasting(&mut self, emit: &mut dyn FnMut(Alert)) {
+        let lasting = self.groups.iter().filter(|(_, group)| group.lasts && !group.closed);
+        let lasting: Vec<u64> = lasting.map(|(at, _)| *at).collect();
+        lasting.into_iter().for_each(|number| self.close(number, emit));
     }
 
     /// Closes everything: the traffic is over.

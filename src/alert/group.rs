@@ -47,6 +47,8 @@ pub(super) struct Group {
     /// When the alert was last sent, and with which count.
     pub sent: (Timestamp, u64),
     pub closed: bool,
+    /// It goes on until it is said to be over, however quiet it is.
+    pub lasts: bool,
 }
 
 /// One more message of a group.
@@ -153,6 +155,11 @@ pub(super) fn number(why: &Why) -> u8 {
         Why::NoPoints => 6,
         Why::Value { .. } => 7,
         Why::ValueUnknown { .. } => 8,
+        Why::Object { .. } => 9,
+        Why::When => 10,
+        Why::Rate => 11,
+        Why::Change { .. } => 12,
+        Why::Conduit { .. } => 13,
     }
 }
 

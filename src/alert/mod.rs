@@ -21,10 +21,12 @@
 //! | session by an unknown device | medium | T0869 Standard Application Layer Protocol |
 //! | session by a known one | low | T0869 Standard Application Layer Protocol |
 //! | malformed message | low | none |
+//! | silence where something is expected | high | T0804 Block Reporting Message |
+//! | anything across zones that no conduit joins | at least medium | as for what was done |
 //! | other conversation | medium | T0886 Remote Services to a remote service's port, T0846 Remote System Discovery for ICMP, else none |
 //!
 //! What a deny rule forbids is at least high. A rule's own `severity`, `attack` and `summary` replace these: on a
-//! deny rule for what it forbids, on an allow rule for what breaks its limits on values.
+//! deny rule for what it forbids, on an allow rule for what breaks its limits on values, rate or time.
 
 mod attack;
 mod desk;
@@ -57,12 +59,19 @@ pub enum AlertKind {
     Malformed,
     /// A conversation, not of a control protocol, that no rule allows.
     NewConversation,
+    /// Something that a rule expects did not happen.
+    Missing,
 }
 
 impl AlertKind {
     /// All of them, in the order of [`AlertKind::index`].
-    pub const ALL: [AlertKind; 4] =
-        [AlertKind::NotAllowed, AlertKind::Denied, AlertKind::Malformed, AlertKind::NewConversation];
+    pub const ALL: [AlertKind; 5] = [
+        AlertKind::NotAllowed,
+        AlertKind::Denied,
+        AlertKind::Malformed,
+        AlertKind::NewConversation,
+        AlertKind::Missing,
+    ];
 
     /// The word used in alerts and metrics.
     pub const fn name(self) -> &'static str {
@@ -71,6 +80,7 @@ impl AlertKind {
             AlertKind::Denied => "denied",
             AlertKind::Malformed => "malformed",
             AlertKind::NewConversation => "new-conversation",
+            AlertKind::Missing => "missing",
         }
     }
 

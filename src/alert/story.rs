@@ -5,9 +5,10 @@
 //! must escape it.
 
 use super::gathered::Gathered;
-use crate::address::Transport;
-use crate::event::{Event, Flow, Kind, PointRange, Verb, Vocabulary};
-use crate::policy::{Rule, RuleSet, Verdict, Who, Why};
+use crate::address::{Address, Transport};
+use crate::event::{Event, Flow, Kind, PointRange, Space, Verb, Vocabulary};
+use crate::policy::calendar::Lapse;
+use crate::policy::{End, Place, Rule, RuleSet, Scale, Seen, Silence, Verdict, Who, Why};
 use std::fmt::Write as _;
 
 /// What stays the same while a group of messages grows.
@@ -17,6 +18,8 @@ pub(super) struct Story {
     object: String,
     words: &'static Vocabulary,
     verb: Verb,
+    /// The names that engineers gave to its first points.
+    named: Vec<(Space, u32, String)>,
     /// The value that broke a limit.
     value: Option<String>,
     /// The end of the sentence: what the rules say.
@@ -29,8 +32,8 @@ pub(super) struct Story {
 
 /// How an end of a flow is called. `start` begins a sentence.
 fn called(rules: &RuleSet, flow: &Flow, sender: bool, start: bool) -> String {
-    let (end, mac) = if sender { (flow.src, flow.src_mac) } else { (flow.dst, flow.dst_mac) };
-    match rules.who(end.address, mac) {
+    let end = if sender { End::sender(flow) } else { End::receiver(flow) };
+    match rules.who(end) {
         Who::Host(name) => name.to_owned(),
         Who::Within(name) => format!("{} ({name})", end.address),
         Who::Unknown if start => format!("An unknown device {}", end.address),
@@ -47,8 +50,12 @@ impl Story {
             Verdict::Allowed { .. } | Verdict::NotJudged => (None, None),
         };
         let (verb, value) = match why {
-            Some(Why::Value { range, value, .. }) => (range.verb, Some(value.to_string())),
-            Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. }) => (range.verb, None),
+            Some(Why::Value { range, index, value } | Why::Change { range, index, value, .. }) => {
+                (range.verb, Some(measured(*value, rule, range.space, *index)))
+            }
+            Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. } | Why::Object { range }) => {
+                (range.verb, None)
+            }
             _ => (event.verb, None),
         };
         let reads_unbidden = why == Some(&Why::NoRule) && event.verb == Verb::Read;
@@ -61,7 +68,7 @@ impl Story {
         };
         let reason = match (why, rule) {
             (None, Some(rule)) => format!("; the rule '{}' forbids it", rule.name),
-            (Some(why), rule) => reason(event, verb, why, rule, &object),
+            (Some(why), rule) => reason(event, verb, why, rule, &object, rules),
             (None, None) => String::new(),
         };
         let own = rule
@@ -69,6 +76,7 @@ impl Story {
             .and_then(|rule| Some((rule.summary.clone()?, rule.name.clone())));
         Story {
             subject: called(rules, event.flow, asks, true),
+            named: named(event, rules, asks),
             object,
             words,
             verb,
@@ -130,7 +138,14 @@ impl Story {
 
     /// The points in words, with what follows the name of their device.
     fn points(&self, gathered: &Gathered, count: u64) -> Option<(String, String)> {
-        let name = |run: &PointRange| self.words.point_name(*run).to_string();
+        let name = |run: &PointRange| {
+            let words = self.words.point_name(*run);
+            let same = |(space, index, _): &&(Space, u32, String)| (*space, *index) == (run.space, run.first);
+            match self.named.iter().find(same).filter(|_| run.first == run.last) {
+                Some((_, _, name)) => format!("{name} ({words})"),
+                None => words.to_string(),
+            }
+        };
         let total = gathered.total_points();
         match gathered.points.as_slice() {
             [] => None,
@@ -229,22 +244,35 @@ impl Story {
 
 /// Whether a rule's own severity, techniques and sentence are about this.
 pub(super) fn speaks_for(why: Option<&Why>) -> bool {
-    matches!(why, None | Some(Why::Value { .. } | Why::ValueUnknown { .. }))
+    matches!(
+        why,
+        None | Some(
+            Why::Value { .. } | Why::ValueUnknown { .. } | Why::Change { .. } | Why::Rate | Why::When
+        )
+    )
 }
 
 /// Whether the sentence names the nearest rule.
 pub(super) fn names_rule(why: &Why) -> bool {
-    !matches!(why, Why::NoRule | Why::Verb(_) | Why::Function)
+    !matches!(why, Why::NoRule | Why::Verb(_) | Why::Function | Why::Conduit { .. })
 }
 
 /// What the rules say, as the end of a sentence.
-fn reason(event: &Event<'_>, verb: Verb, why: &Why, rule: Option<&Rule>, object: &str) -> String {
+fn reason(
+    event: &Event<'_>,
+    verb: Verb,
+    why: &Why,
+    rule: Option<&Rule>,
+    object: &str,
+    rules: &RuleSet,
+) -> String {
     let none = || ", which no rule allows".to_owned();
     match (why, rule) {
         (Why::NoRule, _) if event.verb == Verb::Report => {
             format!("; no rule lets it send {} to {object}", event.proto.title)
         }
         (Why::NoRule, _) => format!("; no rule lets it speak {} to {object}", event.proto.title),
+        (Why::Conduit { .. }, _) => crossing(why, rules, event.proto.title).unwrap_or_default(),
         (Why::Verb(_), _) => format!("; no rule lets it {} there", infinitive(verb)),
         (_, None) | (Why::Function, _) => none(),
         (Why::Device, Some(rule)) => {
@@ -261,12 +289,36 @@ fn reason(event: &Event<'_>, verb: Verb, why: &Why, rule: Option<&Rule>, object:
             Some(points) => format!("; the rule '{}' allows only {points}", rule.name),
             None => none(),
         },
-        (Why::Value { .. }, Some(rule)) => {
-            let limits = rule.values.as_ref().map(ToString::to_string).unwrap_or_default();
+        (Why::Object { .. }, Some(rule)) => {
+            let kinds = rule.objects.iter().flatten().take(4);
+            let kinds: Vec<String> = kinds
+                .map(|(space, variant)| format!("{}v{variant}", event.proto.space_name(*space)))
+                .collect();
+            format!("; the rule '{}' allows only {}", rule.name, kinds.join(", "))
+        }
+        (Why::When, Some(rule)) => {
+            let local = rules.calendar().local(event.ts).to_string();
+            let windows = rule.during.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(" on {local}; the rule '{}' allows it only {windows}", rule.name)
+        }
+        (Why::Rate, Some(rule)) => {
+            let rate = rule.rate.map(|rate| rate.to_string()).unwrap_or_default();
+            format!(" more often than the rule '{}' allows, {rate}", rule.name)
+        }
+        (Why::Change { range, index, before, .. }, Some(rule)) => {
+            let change = rule.change.map(|change| change.to_string()).unwrap_or_default();
+            let before = measured(Seen::Float(*before), Some(rule), range.space, *index);
+            let measure = &scale_of(rule, range.space, *index).measure;
+            let change = if measure.is_empty() { change } else { format!("{change} {measure}") };
+            format!(" after {before}; the rule '{}' lets it change by {change} at most", rule.name)
+        }
+        (Why::Value { range, index, .. }, Some(rule)) => {
+            let limits = rule.limits(range.space, *index).map(ToString::to_string).unwrap_or_default();
             format!("; the rule '{}' allows {limits}", rule.name)
         }
-        (Why::ValueUnknown { .. }, Some(rule)) => {
-            let limits = rule.values.as_ref().map(ToString::to_string).unwrap_or_default();
+        (Why::ValueUnknown { range, index }, Some(rule)) => {
+            let limits = rule.limits(range.space, *index).or(rule.own_values.first().map(|(_, own)| own));
+            let limits = limits.map(ToString::to_string).unwrap_or_default();
             format!("; the rule '{}' allows {limits}, and the message does not say a value", rule.name)
         }
     }
@@ -284,6 +336,118 @@ fn infinitive(verb: Verb) -> &'static str {
         Verb::Program => "move logic or firmware",
         Verb::Restart => "restart, stop or start anything",
         known => known.name(),
+    }
+}
+
+/// What makes numbers of the wire numbers of the rule's.
+fn scale_of(rule: &Rule, space: Space, index: u32) -> &Scale {
+    rule.limits(space, index).map_or(&rule.scale, |limits| &limits.scale)
+}
+
+/// A value in the unit of measure of a rule's author.
+fn measured(value: Seen, rule: Option<&Rule>, space: Space, index: u32) -> String {
+    let number = match value {
+        Seen::Int(number) => number as f64,
+        Seen::Float(number) => number,
+        other => return other.to_string(),
+    };
+    let Some(scale) = rule.map(|rule| scale_of(rule, space, index)) else { return value.to_string() };
+    let shown = if scale.is_plain() {
+        value.to_string()
+    } else {
+        // A factor such as 0.1 leaves digits that nobody wrote.
+        let rounded = (scale.of(number) * 1e9).round() / 1e9;
+        rounded.to_string()
+    };
+    if scale.measure.is_empty() { shown } else { format!("{shown} {}", scale.measure) }
+}
+
+/// The names of a message's first points, where engineers gave them some.
+fn named(event: &Event<'_>, rules: &RuleSet, asks: bool) -> Vec<(Space, u32, String)> {
+    const LOOKED_AT: usize = 64;
+    if rules.points().is_empty() {
+        return Vec::new();
+    }
+    let end = if asks { End::receiver(event.flow) } else { End::sender(event.flow) };
+    let places = event
+        .points
+        .iter()
+        .flat_map(|range| (range.first..=range.last).take(LOOKED_AT).map(move |index| (range.space, index)));
+    places
+        .take(LOOKED_AT)
+        .filter_map(|(space, index)| {
+            let point = rules.point(end, event.proto.id, event.device, (space, index))?;
+            Some((space, index, point.name.clone()))
+        })
+        .collect()
+}
+
+/// That no conduit joins two zones, as the end of a sentence.
+pub(super) fn crossing(why: &Why, rules: &RuleSet, what: &str) -> Option<String> {
+    let Why::Conduit { from, to } = why else { return None };
+    let zone = |number: &u16| rules.zones().get(usize::from(*number)).map_or("?", |zone| zone.name.as_str());
+    Some(format!("; no conduit carries {what} from zone '{}' to zone '{}'", zone(from), zone(to)))
+}
+
+/// The one protocol that a rule is about.
+pub(super) fn protocol_of(rule: &Rule) -> Option<&'static Vocabulary> {
+    rule.protocol
+}
+
+/// The sentence of silence where something is expected.
+pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String {
+    let called = |place: &Place| match place {
+        Place::Net(net) if place.is_single() => {
+            match rules.name_of(End { address: net.addr().into(), mac: None, vlan: None }) {
+                Some(name) => name.to_owned(),
+                None => place.to_string(),
+            }
+        }
+        Place::Mac(mac) => {
+            let end = End { address: Address::Mac(*mac), mac: Some(*mac), vlan: None };
+            rules.name_of(end).map_or_else(|| place.to_string(), str::to_owned)
+        }
+        _ => place.to_string(),
+    };
+    let some = |places: &[Place], none: &str| match places {
+        [] => none.to_owned(),
+        [one] => called(one),
+        [one, rest @ ..] => format!("{} or {} others", called(one), rest.len()),
+    };
+    let [from, to] = rules.places_of(rule);
+    let who = silence.who.as_ref().map_or_else(|| some(&to, "Nobody"), called);
+    let whom = some(&from, "anyone");
+    let title = protocol_of(rule).map_or(String::new(), |words| format!(" in {}", words.title));
+    let lasted = said_time(silence.nanos);
+    let every = rule.every.map(|nanos| Lapse(nanos).to_string()).unwrap_or_default();
+    if silence.over {
+        return format!(
+            "{who} did not answer {whom}{title} for {lasted}, and does again; the rule '{}' expects it every {every}.",
+            rule.name
+        );
+    }
+    if let Some(text) = &rule.summary {
+        let filled = text.replace("{src}", &whom).replace("{dst}", &who);
+        return filled.replace("{rule}", &rule.name).replace("{value}", &lasted).replace("{point}", "");
+    }
+    let not = if silence.heard { "has not answered" } else { "has never answered" };
+    format!("{who} {not} {whom}{title} for {lasted}; the rule '{}' expects it every {every}.", rule.name)
+}
+
+/// A time as a person says it: "5.2 s", "63 min", "4 h 10 min".
+fn said_time(nanos: u64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    match seconds {
+        0..=119 => {
+            let tenths = nanos / 100_000_000;
+            if tenths.is_multiple_of(10) {
+                format!("{seconds} s")
+            } else {
+                format!("{seconds}.{} s", tenths % 10)
+            }
+        }
+        120..=7199 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
@@ -322,7 +486,12 @@ pub(super) fn malformed(event: &Event<'_>, rules: &RuleSet) -> String {
 }
 
 /// The sentence of a conversation that is no control protocol.
-pub(super) fn conversation(flow: &Flow, rule: Option<&Rule>, rules: &RuleSet) -> String {
+pub(super) fn conversation(
+    flow: &Flow,
+    rule: Option<&Rule>,
+    zones: Option<String>,
+    rules: &RuleSet,
+) -> String {
     let (subject, object) = (called(rules, flow, true, true), called(rules, flow, false, false));
     if let Some((rule, text)) = rule.and_then(|rule| Some((rule, rule.summary.as_ref()?))) {
         let port = flow.dst.port.to_string();
@@ -342,6 +511,9 @@ pub(super) fn conversation(flow: &Flow, rule: Option<&Rule>, rules: &RuleSet) ->
     };
     match rule {
         Some(rule) => format!("{subject} {deed}; the rule '{}' forbids it.", rule.name),
-        None => format!("{subject} {deed}, which no rule allows."),
+        None => match zones {
+            Some(zones) => format!("{subject} {deed}{zones}."),
+            None => format!("{subject} {deed}, which no rule allows."),
+        },
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{Event, Fault, Flow, Kind, PointRange, Space, Value, Values, Verb};
 use crate::policy::testing::*;
-use crate::policy::{RuleSet, parse};
+use crate::policy::{Memory, RuleSet, parse};
 use proptest::prelude::*;
 
 const RULES: &str = r#"version = 1
@@ -61,7 +61,7 @@ fn alerts(grouping: Grouping, rules: &RuleSet, events: &[Event<'_>]) -> Vec<Aler
     let mut alerts = Vec::new();
     let mut emit = |alert| alerts.push(alert);
     for event in events {
-        let verdict = rules.judge(&rules.pair(event.flow, event.proto), event);
+        let verdict = rules.judge(&rules.pair(event.flow, event.proto), event, &mut Memory::default());
         desk.event(event, &verdict, rules, &mut emit);
     }
     desk.finish(&mut emit);
@@ -232,7 +232,7 @@ fn too_many_groups_push_out_the_oldest_and_are_counted() {
     let mut emit = |alert: Alert| sources.push(alert.src.address.to_string());
     for flow in &flows {
         let event = request(flow, Verb::Read, 3, &[]);
-        let verdict = rules.judge(&rules.pair(flow, event.proto), &event);
+        let verdict = rules.judge(&rules.pair(flow, event.proto), &event, &mut Memory::default());
         desk.event(&event, &verdict, &rules, &mut emit);
     }
     assert_eq!(desk.counts().evicted, 6);

@@ -1,21 +1,38 @@
 //! From files to rules: reads every table, says everything that is wrong with it, and hands over what is right.
 
-use super::document::{Document, Node, entries, integer, items, meant};
+use super::calendar::Calendar;
+use super::document::{Document, Node, Word, entries, integer, items, meant};
+use super::named::PointNames;
 use super::names::{Found, Names};
 use super::problem::Problem;
-use super::rule::RuleKind;
-use super::rule_reader::RuleReader;
-use super::set::{Defaults, Parts};
+use super::rule::{Carrier, Rule, RuleKind, Traffic};
+use super::rule_reader::{RuleReader, port_range};
+use super::set::{Conduit, Defaults, Parts};
+use super::times;
 use crate::event::Vocabulary;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use toml::de::DeTable;
 
 /// The version of the language.
 const VERSION: i64 = 1;
-const TABLES: [&str; 7] = ["version", "hosts", "groups", "zones", "allow", "deny", "defaults"];
-const LATER_TABLES: [&str; 8] =
-    ["expect", "test", "points", "conduits", "include", "holidays", "maintenance", "overlay"];
+const TABLES: [&str; 14] = [
+    "version",
+    "include",
+    "over",
+    "hosts",
+    "groups",
+    "zones",
+    "conduit",
+    "points",
+    "calendar",
+    "allow",
+    "deny",
+    "expect",
+    "maintenance",
+    "defaults",
+];
 
 /// Checks all files together.
 pub(super) fn check(
@@ -23,50 +40,91 @@ pub(super) fn check(
     words: &[&'static Vocabulary],
     problems: &mut Vec<Problem>,
 ) -> Parts {
+    let calendar = times::calendar(documents, problems);
     let mut names = Names::read(documents, problems);
-    let mut checker = Checker { words, problems, rule_names: HashMap::new(), defaults: HashMap::new() };
+    let mut named = PointNames::read(documents, words, &mut names, problems);
+    let mut checker = Checker {
+        words,
+        documents,
+        calendar: &calendar,
+        named: &named,
+        problems,
+        rule_names: HashMap::new(),
+        replaced: false,
+        defaults: HashMap::new(),
+    };
     let mut rules = Vec::new();
     let mut defaults = Defaults::default();
+    let mut maintenance: Vec<(&Document<'_>, times::Read<'_>)> = Vec::new();
+    let mut conduits = Vec::new();
     for (file, document) in documents.iter().enumerate() {
         let name: Arc<str> = document.source.name().into();
         checker.version(document);
         for (key, node) in entries(&document.table) {
-            match key.get_ref().as_ref() {
-                "version" | "hosts" | "groups" | "zones" => {}
+            let table_name = key.get_ref().as_ref();
+            match table_name {
+                "version" | "hosts" | "groups" | "zones" | "points" | "calendar" | "include" | "over" => {}
                 "defaults" => checker.defaults(document, node, &mut defaults),
-                kind @ ("allow" | "deny") => {
-                    let kind_of = if kind == "allow" { RuleKind::Allow } else { RuleKind::Deny };
+                "allow" | "deny" | "expect" | "maintenance" | "conduit" => {
                     for item in items(node) {
                         let Some(table) = item.get_ref().as_table() else {
-                            let wanted = format!("rules, each under [[{kind}]]");
-                            checker.problems.push(document.wrong_type(kind, item, &wanted));
+                            let what = match table_name {
+                                "maintenance" => "maintenance windows",
+                                "conduit" => "conduits",
+                                _ => "rules",
+                            };
+                            let wanted = format!("{what}, each under [[{table_name}]]");
+                            checker.problems.push(document.wrong_type(table_name, item, &wanted));
                             continue;
                         };
-                        let reader = RuleReader { file, document, table, span: item.span(), kind: kind_of };
-                        rules.extend(
-                            reader
-                                .read(&name, &mut names, &mut checker)
-                                .map(|rule| (file, item.span().start, rule)),
-                        );
+                        let span = item.span();
+                        let start = span.start;
+                        let kind = match table_name {
+                            "allow" => RuleKind::Allow,
+                            "deny" => RuleKind::Deny,
+                            "expect" => RuleKind::Expect,
+                            "maintenance" => {
+                                let read = times::maintenance(document, table, span, &calendar, &mut checker);
+                                maintenance.extend(read.map(|read| (document, read)));
+                                continue;
+                            }
+                            _ => {
+                                conduits.extend(checker.conduit(document, table, span, &names));
+                                continue;
+                            }
+                        };
+                        let reader = RuleReader { file, document, table, span, kind };
+                        let rule = reader.read(&name, &mut names, &mut checker);
+                        rules.extend(rule.map(|rule| (file, start, rule)));
                     }
                 }
-                later if LATER_TABLES.contains(&later) => checker.problems.push(document.later_key(key)),
                 _ => checker.problems.push(document.unknown_key(key, &TABLES)),
             }
         }
     }
     rules.sort_by_key(|(file, start, _)| (*file, *start));
-    let rules = rules.into_iter().map(|(_, _, rule)| rule).collect();
+    let mut rules: Vec<Rule> = rules.into_iter().map(|(_, _, rule)| rule).collect();
+    for (number, (document, read)) in (0u32..).zip(&maintenance) {
+        checker.relax(document, number, &read.relaxes, &mut rules);
+    }
+    let maintenance = maintenance.into_iter().map(|(_, read)| read.maintenance).collect();
+    let points = std::mem::take(&mut named.points);
     let Found { sets, hosts, members, zones } = names.finish(problems);
-    Parts { rules, sets, hosts, members, zones, defaults }
+    Parts { rules, sets, hosts, members, zones, conduits, points, maintenance, calendar, defaults }
 }
 
 pub(super) struct Checker<'c> {
     pub words: &'c [&'static Vocabulary],
+    pub documents: &'c [Document<'c>],
+    pub calendar: &'c Calendar,
+    pub named: &'c PointNames<'c>,
     pub problems: &'c mut Vec<Problem>,
     /// Where each rule name was first given.
     pub rule_names: HashMap<String, (usize, Range<usize>, String)>,
-    defaults: HashMap<String, String>,
+    /// Whether a layer above has a rule with the name of the present one, which then counts instead.
+    pub replaced: bool,
+    /// Where each default was set, and in which layer.
+    defaults: HashMap<String, (String, usize)>,
 }
 
 impl Checker<'_> {
@@ -95,6 +153,7 @@ impl Checker<'_> {
         for (key, value) in entries(table) {
             let name: &str = key.get_ref();
             let field = match name {
+                "control-traffic" | "other-traffic" if self.set_above(name, document) => continue,
                 "control-traffic" => &mut defaults.control_traffic,
                 "other-traffic" => &mut defaults.other_traffic,
                 _ => {
@@ -115,7 +174,7 @@ impl Checker<'_> {
                 None => self.problems.push(document.wrong_type(name, value, "\"allow\" or \"deny\"")),
             }
             let here = format!("{}:{}", document.source.name(), document.source.line(key.span().start));
-            if let Some(first) = self.defaults.insert(name.to_owned(), here) {
+            if let Some((first, _)) = self.defaults.insert(name.to_owned(), (here, document.layer)) {
                 self.problems.push(document.error(key.span(), format!("'{name}' is already set in {first}")));
             }
         }
@@ -123,6 +182,100 @@ impl Checker<'_> {
 }
 
 impl Checker<'_> {
+    fn set_above(&self, default: &str, document: &Document<'_>) -> bool {
+        self.defaults.get(default).is_some_and(|(_, layer)| *layer < document.layer)
+    }
+
+    /// How many files lie over this one.
+    pub(super) fn layer_of(&self, file: usize) -> usize {
+        self.documents.get(file).map_or(0, |document| document.layer)
+    }
+
+    /// Reads one `[[conduit]]`.
+    fn conduit(
+        &mut self,
+        document: &Document<'_>,
+        table: &DeTable<'_>,
+        span: Range<usize>,
+        names: &Names<'_, '_>,
+    ) -> Option<Conduit> {
+        const KEYS: [&str; 4] = ["name", "between", "protocol", "port"];
+        let before = self.problems.len();
+        for (key, _) in entries(table).into_iter().filter(|(key, _)| !KEYS.contains(&key.get_ref().as_ref()))
+        {
+            self.problems.push(document.unknown_key(key, &KEYS));
+        }
+        for key in ["name", "between"].into_iter().filter(|key| table.get(*key).is_none()) {
+            let line = document.first_line(&span);
+            let help = "write name = \"…\" and between = [\"zone\", \"other zone\"]";
+            self.problems.push(document.error(line, format!("the conduit has no '{key}'")).help(help));
+        }
+        let mut conduit =
+            Conduit { name: String::new(), between: Vec::new(), traffic: Vec::new(), ports: Vec::new() };
+        if let Some(word) = table.get("name").and_then(|node| self.keep_one(document.string("name", node))) {
+            word.text.clone_into(&mut conduit.name);
+        }
+        let zones = table.get("between").and_then(|node| self.keep(document.strings("between", node)));
+        for word in zones.iter().flatten() {
+            match names.zone(word.text) {
+                Some(zone) => conduit.between.push(zone),
+                None => {
+                    let near = meant(word.text, &names.zone_names());
+                    let problem =
+                        document.error(word.span.clone(), format!("unknown zone '{}'{near}", word.text));
+                    self.problems.push(problem.help("a conduit joins zones; name them under [zones]"));
+                }
+            }
+        }
+        if zones.as_ref().is_some_and(|zones| zones.len() < 2) {
+            let problem = document.error(span, "a conduit joins at least two zones");
+            self.problems.push(problem.help("between = [\"zone\", \"other zone\"]"));
+        }
+        match table.get("protocol") {
+            None => conduit.traffic.push(Traffic::Any),
+            Some(node) => {
+                for word in self.keep(document.strings("protocol", node)).unwrap_or_default() {
+                    let control = self.words.iter().find(|words| words.name == word.text);
+                    let traffic = control
+                        .map(|words| Traffic::Protocols(Traffic::bit(words.id)))
+                        .or_else(|| Carrier::parse(word.text).map(Traffic::Other))
+                        .or_else(|| (word.text == "any").then_some(Traffic::Any));
+                    match traffic {
+                        Some(traffic) => conduit.traffic.push(traffic),
+                        None => {
+                            let mut known: Vec<&str> = self.words.iter().map(|words| words.name).collect();
+                            known.extend(["tcp", "udp", "icmp", "ip", "any"]);
+                            let near = meant(word.text, &known);
+                            let message = format!("unknown protocol '{}'{near}", word.text);
+                            let problem = document.error(word.span.clone(), message);
+                            self.problems.push(problem.help(format!("known are: {}", known.join(", "))));
+                        }
+                    }
+                }
+            }
+        }
+        for item in table.get("port").map(items).unwrap_or_default() {
+            conduit.ports.extend(self.keep_one(port_range(document, item)));
+        }
+        (self.problems.len() == before).then_some(conduit)
+    }
+
+    /// Has a maintenance window relax rules by their names.
+    fn relax(&mut self, document: &Document<'_>, window: u32, names: &[Word<'_>], rules: &mut [Rule]) {
+        for word in names {
+            match rules.iter_mut().find(|rule| rule.name == word.text) {
+                Some(rule) => rule.relaxed.push(window),
+                None if self.rule_names.contains_key(word.text) => {}
+                None => {
+                    let known: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+                    let near = meant(word.text, &known);
+                    let message = format!("no rule is named '{}'{near}", word.text);
+                    self.problems.push(document.error(word.span.clone(), message));
+                }
+            }
+        }
+    }
+
     pub(super) fn keep<T>(&mut self, result: Result<T, Vec<Problem>>) -> Option<T> {
         result.map_err(|problems| self.problems.extend(problems)).ok()
     }

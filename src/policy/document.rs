@@ -20,15 +20,17 @@ pub(super) struct Document<'t> {
     pub source: Source,
     pub text: &'t str,
     pub table: DeTable<'t>,
+    /// How many files it lies under.
+    pub layer: usize,
 }
 
 impl<'t> Document<'t> {
     /// Parses a file; syntax errors come back as problems.
-    pub(super) fn parse(name: &str, text: &'t str) -> Result<Self, Vec<Problem>> {
+    pub(super) fn parse(name: &str, text: &'t str, layer: usize) -> Result<Self, Vec<Problem>> {
         let source = Source::new(name, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            return Ok(Document { source, text, table: table.into_inner() });
+            return Ok(Document { source, text, table: table.into_inner(), layer });
         }
         let problem = |error: toml::de::Error| {
             let span = error.span().unwrap_or(0..0);
@@ -91,17 +93,17 @@ impl<'t> Document<'t> {
         self.error(visible(self.text, node.span()), format!("'{key}' takes {wanted}, not {found}"))
     }
 
+    /// The first line of a table.
+    pub(super) fn first_line(&self, span: &Range<usize>) -> Range<usize> {
+        let rest = self.text.get(span.start..).unwrap_or_default();
+        span.start..span.start + rest.find('\n').unwrap_or(rest.len())
+    }
+
     /// A key that is not known, with the one that was likely meant.
     pub(super) fn unknown_key(&self, key: &Spanned<toml::de::DeString<'_>>, known: &[&str]) -> Problem {
         let name: &str = key.get_ref();
         let problem = self.error(key.span(), format!("unknown key '{name}'{}", meant(name, known)));
         problem.label("not a key of this table").help(format!("the keys are: {}", known.join(", ")))
-    }
-
-    /// A key of the rule language that this version does not have yet.
-    pub(super) fn later_key(&self, key: &Spanned<toml::de::DeString<'_>>) -> Problem {
-        let message = format!("'{}' is not supported yet in this version", key.get_ref());
-        self.error(key.span(), message).label("not supported yet").help("take it out, or put a # before it")
     }
 }
 

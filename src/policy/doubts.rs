@@ -31,13 +31,14 @@ impl RuleReader<'_, '_> {
         let unlimited = rule.devices.is_none()
             && rule.functions.is_none()
             && rule.points.is_none()
-            && rule.values.is_none()
+            && !rule.is_conditional()
             && rule.ports.is_none()
             && rule.verbs == Verbs::ANY;
         if unlimited && rule.from == ANYONE && rule.to == ANYONE {
             let message = match rule.kind {
                 RuleKind::Allow => format!("rule '{name}' allows everything to everyone"),
                 RuleKind::Deny => format!("rule '{name}' objects to every message"),
+                RuleKind::Expect => format!("rule '{name}' expects any message of anyone"),
             };
             let problem = document.warning(self.header(), message).label("no condition at all");
             checker.problems.push(problem.help("say who may do what with 'from', 'to' and 'may'"));

@@ -12,46 +12,50 @@ pub(super) fn read_point(
     word: &Word<'_>,
     words: &Vocabulary,
 ) -> Result<Span, Problem> {
-    let text = word.text;
-    let fail = |message: String| document.error(word.span.clone(), message);
+    read_points_text(word.text, words).map_err(|(message, help)| {
+        let problem = document.error(word.span.clone(), message);
+        if help.is_empty() { problem } else { problem.help(help) }
+    })
+}
+
+/// Reads "holding:0-99", "holding:5" or "holding:*".
+///
+/// # Errors
+/// What is wrong, and what to do; the latter may be empty.
+pub(super) fn read_points_text(text: &str, words: &Vocabulary) -> Result<Span, (String, String)> {
+    let fail = |message: String, help: String| Err((message, help));
     let example = words.spaces.first().copied().unwrap_or("space");
-    if text.starts_with('@') {
-        return Err(fail(format!("'{text}': named point lists are not supported yet in this version")));
-    }
+    let usual = || format!("write \"{example}:0-99\", \"{example}:5\" or \"{example}:*\"");
     let Some((space_name, which)) = text.rsplit_once(':') else {
-        return Err(fail(format!("'{text}' does not say which points"))
-            .help(format!("write \"{example}:0-99\", \"{example}:5\" or \"{example}:*\"")));
+        return fail(format!("'{text}' does not say which points"), usual());
     };
     let Some(space) = (words.parse_space)(space_name) else {
         let near = meant(space_name, words.spaces);
-        return Err(fail(format!("{} has no points called '{space_name}'{near}", words.name))
-            .help(format!("for example: {}", words.spaces.join(", "))));
+        let message = format!("{} has no points called '{space_name}'{near}", words.name);
+        return fail(message, format!("for example: {}", words.spaces.join(", ")));
     };
     if which == "*" {
         return Ok(Span { space, first: 0, last: u32::MAX });
     }
     if let Some((a, b)) = which.split_once("..") {
-        return Err(fail(format!(
-            "'{which}' is not a range of points; did you mean '{space_name}:{a}-{b}'?"
-        )));
+        let message = format!("'{which}' is not a range of points; did you mean '{space_name}:{a}-{b}'?");
+        return fail(message, String::new());
     }
     let number = |text: &str| {
-        text.trim().parse::<u32>().map_err(|_| {
-            fail(format!("'{text}' is not a point number"))
-                .help(format!("write \"{example}:0-99\", \"{example}:5\" or \"{example}:*\""))
-        })
+        let number = text.trim().parse::<u32>();
+        number.map_err(|_| (format!("'{text}' is not a point number"), usual()))
     };
     let (first, last) = match which.split_once('-') {
         Some((a, b)) => (number(a)?, number(b)?),
         None => (number(which)?, number(which)?),
     };
     if first > last {
-        return Err(fail(format!(
-            "the range {first}-{last} ends before it begins; did you mean '{space_name}:{last}-{first}'?"
-        )));
+        let meant = format!("did you mean '{space_name}:{last}-{first}'?");
+        return fail(format!("the range {first}-{last} ends before it begins; {meant}"), String::new());
     }
     if last > words.max_index {
-        return Err(fail(format!("points of {} go from 0 to {}", words.name, words.max_index)));
+        let message = format!("points of {} go from 0 to {}", words.name, words.max_index);
+        return fail(message, String::new());
     }
     // A rule about the last point is about all that follow: a message that means every point says so without end.
     let last = if last == words.max_index { u32::MAX } else { last };

@@ -48,15 +48,21 @@ pub mod calendar;
 mod check;
 mod document;
 mod doubts;
+mod expect;
+mod layers;
 mod limits;
+mod memory;
+mod named;
 mod names;
 mod places;
 mod problem;
 mod rule;
 mod rule_reader;
+mod scene;
 mod set;
 mod spans;
 mod table;
+mod times;
 mod verdict;
 
 #[cfg(test)]
@@ -64,15 +70,21 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use places::Place;
+pub use expect::{Silence, Watch};
+pub use memory::{Memory, Relaxed};
+pub use places::{End, Place};
 pub use problem::{Problem, nearest};
-pub use rule::{Carrier, Limits, Rule, RuleId, RuleKind, Severity, Span, Traffic, Verbs};
-pub use set::{Defaults, Pair, RuleSet, Who, Zone};
+pub use rule::{
+    Carrier, Change, Limits, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Scale, Severity, Span, Traffic,
+    Verbs,
+};
+pub use set::{Conduit, Defaults, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};
 
 use crate::event::Vocabulary;
 use document::Document;
-use std::path::{Path, PathBuf};
+use layers::Text;
+use std::path::PathBuf;
 
 /// Rules that can be used, with what is doubtful about them.
 #[derive(Debug)]
@@ -83,35 +95,28 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
-/// Loads rule files, and all `*.toml` of folders in order of name, as one set.
+/// Loads rule files, and all `*.toml` of folders in order of name, as one set, with what they include and what they
+/// are laid over.
 ///
 /// # Errors
 /// Everything that is wrong with them, and the warnings, in the order of the files.
 pub fn load(paths: &[PathBuf], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
-    let mut files = Vec::new();
-    let mut problems = Vec::new();
-    for path in paths {
-        match read(path) {
-            Ok(more) => files.extend(more),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { parse_all(&files, words) } else { Err(problems) }
+    parse_all(&layers::gather(paths)?, words)
 }
 
-/// Parses one text as a rule file of this name.
+/// Parses one text as a rule file of this name. What it includes is looked up beside that name.
 ///
 /// # Errors
 /// As [`load`].
 pub fn parse(name: &str, text: &str, words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
-    parse_all(&[(name.to_owned(), text.to_owned())], words)
+    parse_all(&layers::gather_text(name, text)?, words)
 }
 
-fn parse_all(files: &[(String, String)], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
+fn parse_all(files: &[Text], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
-    for (name, text) in files {
-        match Document::parse(name, text) {
+    for Text { name, text, layer } in files {
+        match Document::parse(name, text, *layer) {
             Ok(document) => documents.push(document),
             Err(more) => problems.extend(more),
         }
@@ -125,44 +130,4 @@ fn parse_all(files: &[(String, String)], words: &[&'static Vocabulary]) -> Resul
         return Err(problems);
     }
     Ok(Loaded { rules: RuleSet::new(parts), warnings: problems })
-}
-
-/// The texts of a file or folder, with their names.
-fn read(path: &Path) -> Result<Vec<(String, String)>, Problem> {
-    let shown = path.display().to_string();
-    let fail = |error: &std::io::Error| {
-        let help = match error.kind() {
-            std::io::ErrorKind::NotFound => "is the path right? It is looked up from the current folder",
-            std::io::ErrorKind::PermissionDenied => "let this user read it",
-            std::io::ErrorKind::InvalidData => "rule files are text in UTF-8",
-            _ => "it must be a rule file, or a folder of rule files ending in .toml",
-        };
-        let reason = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            std::io::ErrorKind::InvalidData => "it is not text".to_owned(),
-            _ => error.to_string(),
-        };
-        Problem::file(format!("cannot read rules from '{shown}': {reason}"), help)
-    };
-    let one = |path: &Path| {
-        let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
-        Ok((path.display().to_string(), text))
-    };
-    if !path.is_dir() {
-        return Ok(vec![one(path)?]);
-    }
-    let mut inside = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|error| fail(&error))? {
-        let file = entry.map_err(|error| fail(&error))?.path();
-        if file.extension().is_some_and(|end| end == "toml") && file.is_file() {
-            inside.push(file);
-        }
-    }
-    if inside.is_empty() {
-        let message = format!("the folder '{shown}' holds no rule file");
-        return Err(Problem::file(message, "rule files end in .toml"));
-    }
-    inside.sort();
-    inside.iter().map(|file| one(file)).collect()
 }

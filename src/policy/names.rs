@@ -22,12 +22,19 @@ struct Group<'n> {
     span: Range<usize>,
 }
 
+struct Zoned<'n> {
+    name: Word<'n>,
+    file: usize,
+    level: Option<f64>,
+    members: Vec<Word<'n>>,
+}
+
 /// Every name that the files give.
 pub(super) struct Names<'n, 't> {
     documents: &'n [Document<'t>],
     hosts: HashMap<&'n str, Host>,
     groups: HashMap<&'n str, Group<'n>>,
-    zones: Vec<(Word<'n>, usize, Option<f64>, Vec<Word<'n>>)>,
+    zones: Vec<Zoned<'n>>,
     resolved: HashMap<&'n str, Rc<[Place]>>,
     host_order: Vec<&'n str>,
     set_ids: HashMap<String, (u32, bool)>,
@@ -86,9 +93,14 @@ impl<'n, 't> Names<'n, 't> {
         let document = &self.documents[file];
         for (key, value) in entries(document.table_of("hosts", node)?) {
             let name: &str = key.get_ref();
-            if let Err(problem) = self.check_new(file, name, key.span()) {
-                problems.push(problem);
-                continue;
+            match self.check_new(file, name, key.span()) {
+                Ok(true) => {}
+                // The layer above has one of that name.
+                Ok(false) => continue,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
             }
             let mut places = Vec::new();
             match document.strings(name, value) {
@@ -98,8 +110,10 @@ impl<'n, 't> Names<'n, 't> {
                     None => problems.push(
                         document
                             .error(word.span.clone(), format!("'{}' is not an address", word.text))
-                            .label("not an address, a prefix or a MAC address")
-                            .help("write it as 10.20.1.3, 10.20.1.0/24, fe80::1 or 00:1d:9c:c7:b0:70"),
+                            .label("not an address, a prefix, a MAC address or a VLAN")
+                            .help(
+                                "write it as 10.20.1.3, 10.20.1.0/24, fe80::1, 00:1d:9c:c7:b0:70 or vlan:12",
+                            ),
                     ),
                 }),
                 Err(more) => problems.extend(more),
@@ -123,9 +137,13 @@ impl<'n, 't> Names<'n, 't> {
         let document = &self.documents[file];
         for (key, value) in entries(document.table_of("groups", node)?) {
             let name: &str = key.get_ref();
-            if let Err(problem) = self.check_new(file, name, key.span()) {
-                problems.push(problem);
-                continue;
+            match self.check_new(file, name, key.span()) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
             }
             let members = document.strings(name, value).unwrap_or_else(|more| {
                 problems.extend(more);
@@ -164,20 +182,41 @@ impl<'n, 't> Names<'n, 't> {
                     _ => problems.push(document.unknown_key(field, &["level", "members"])),
                 }
             }
-            self.zones.push((Word { text: name, span: key.span() }, file, level, members));
+            match self.zones.iter().find(|zone| zone.name.text == name) {
+                Some(zone) if self.documents[zone.file].layer < document.layer => {}
+                Some(zone) => {
+                    let source = &self.documents[zone.file].source;
+                    let place = format!("{}:{}", source.name(), source.line(zone.name.span.start));
+                    let message = format!("'{name}' already names a zone ({place})");
+                    problems.push(document.error(key.span(), message));
+                }
+                None => {
+                    if self.hosts.contains_key(name) || self.groups.contains_key(name) {
+                        let message = format!("'{name}' names a zone here and a host or group elsewhere");
+                        problems.push(
+                            document.warning(key.span(), message).help("in rules it is the host or group"),
+                        );
+                    }
+                    let name = Word { text: name, span: key.span() };
+                    self.zones.push(Zoned { name, file, level, members });
+                }
+            }
         }
         Ok(())
     }
 
-    /// A name must be given once, and not be a word of the language.
-    fn check_new(&self, file: usize, name: &str, span: Range<usize>) -> Result<(), Problem> {
+    /// A name must be given once in a layer, and not be a word of the language. `false` where a layer above gave it.
+    fn check_new(&self, file: usize, name: &str, span: Range<usize>) -> Result<bool, Problem> {
         let document = &self.documents[file];
         if name == "any" {
             return Err(document.error(span, "'any' means anyone and cannot name a host or group"));
         }
         let host = self.hosts.get(name).map(|host| ("host", host.file, host.span.clone()));
         let group = self.groups.get(name).map(|group| ("group", group.file, group.span.clone()));
-        let Some((what, first_file, first)) = host.or(group) else { return Ok(()) };
+        let Some((what, first_file, first)) = host.or(group) else { return Ok(true) };
+        if self.documents[first_file].layer < document.layer {
+            return Ok(false);
+        }
         let source = &self.documents[first_file].source;
         let place = format!("{}:{}", source.name(), source.line(first.start));
         let problem = document.error(span, format!("'{name}' already names a {what} ({place})"));
@@ -192,6 +231,15 @@ impl<'n, 't> Names<'n, 't> {
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
             return Some(Ok(Place::Net(IpNet::from(ip))));
+        }
+        if let Some(number) = text.strip_prefix("vlan:") {
+            let vlan = number.parse::<u16>().ok().filter(|vlan| (1..=4094).contains(vlan));
+            return Some(vlan.map(Place::Vlan).ok_or_else(|| {
+                let message = format!("'{text}' is not a VLAN");
+                self.documents[file]
+                    .error(word.span.clone(), message)
+                    .help("write it as vlan:12; from 1 to 4094")
+            }));
         }
         let document = &self.documents[file];
         if let Ok(net) = text.parse::<IpNet>() {
@@ -250,10 +298,56 @@ impl<'n, 't> Names<'n, 't> {
             self.resolved.insert(word.text, places.clone());
             return Ok(places);
         }
+        if let Some(zone) = self.zones.iter().find(|zone| zone.name.text == word.text) {
+            if path.contains(&word.text) {
+                let message = format!("zone '{}' contains itself", word.text);
+                return Err(self.documents[file].error(word.span.clone(), message).label("leads back here"));
+            }
+            path.push(word.text);
+            let (members, zone_file) = (zone.members.clone(), zone.file);
+            let mut places = Vec::new();
+            for member in &members {
+                places.extend(self.resolve(zone_file, member, path)?.iter().copied());
+            }
+            path.pop();
+            return Ok(places.into());
+        }
         match self.place(file, word) {
             Some(place) => place.map(|place| Rc::from([place])),
             None => Err(self.unknown(file, word)),
         }
+    }
+
+    /// What names, addresses and prefixes stand for together.
+    pub(super) fn places(&mut self, file: usize, words: &[Word<'n>]) -> Result<Vec<Place>, Problem> {
+        let mut places = Vec::new();
+        for word in words {
+            places.extend(self.resolve(file, word, &mut Vec::new())?.iter().copied());
+        }
+        Ok(places)
+    }
+
+    /// The places of a host by its name.
+    pub(super) fn host_places(&self, name: &str) -> Option<Vec<Place>> {
+        self.hosts.get(name).map(|host| host.places.to_vec())
+    }
+
+    /// The names of all hosts and groups, sorted: of two that are equally near, the same is suggested every time.
+    pub(super) fn known(&self) -> Vec<&'n str> {
+        let mut known: Vec<&str> = self.hosts.keys().chain(self.groups.keys()).copied().collect();
+        known.sort_unstable();
+        known
+    }
+
+    /// The zone of this name, by its place.
+    pub(super) fn zone(&self, name: &str) -> Option<u16> {
+        let at = self.zones.iter().position(|zone| zone.name.text == name)?;
+        u16::try_from(at).ok()
+    }
+
+    /// The names of all zones.
+    pub(super) fn zone_names(&self) -> Vec<&'n str> {
+        self.zones.iter().map(|zone| zone.name.text).collect()
     }
 
     fn unknown(&self, file: usize, word: &Word<'_>) -> Problem {
@@ -263,16 +357,9 @@ impl<'n, 't> Names<'n, 't> {
                 .error(word.span.clone(), "'any' is not a member of a group or zone")
                 .help("leave 'from' or 'to' out of a rule, or write from = \"any\", for anyone");
         }
-        let known = self.hosts.keys().chain(self.groups.keys()).copied();
-        // Sorted, so that of two names equally near the same one is suggested every time.
-        let mut known: Vec<&str> = known.collect();
-        known.sort_unstable();
-        let near = nearest(word.text, known.iter().copied());
+        let near = nearest(word.text, self.known().into_iter().chain(self.zone_names()));
         let near = near.map_or(String::new(), |near| format!("; did you mean '{near}'?"));
         let problem = document.error(word.span.clone(), format!("unknown host '{}'{near}", word.text));
-        if self.zones.iter().any(|(zone, ..)| zone.text == word.text) {
-            return problem.label("a zone").help("rules take hosts and groups; name the zone's members");
-        }
         problem.label("no host or group of that name").help("give it an address under [hosts]")
     }
 
@@ -353,7 +440,11 @@ impl<'n, 't> Names<'n, 't> {
                 hosts.entry(*place, || (*name).to_owned());
             }
         }
-        let zones = std::mem::take(&mut self.zones);
+        let zones: Vec<_> = self
+            .zones
+            .iter()
+            .map(|zone| (zone.name.clone(), zone.file, zone.level, zone.members.clone()))
+            .collect();
         let mut done = Vec::new();
         for (word, file, level, members) in zones {
             let mut places = Vec::new();

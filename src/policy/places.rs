@@ -4,18 +4,44 @@
 //! costs one hash probe for each prefix length that occurs, however many rules there are.
 
 use crate::address::{Address, Mac};
+use crate::event::Flow;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::fmt;
 
-/// A place that a rule file names: an address or prefix, or a MAC address.
+/// One end of a conversation, as far as rules can tell who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct End {
+    /// Its address.
+    pub address: Address,
+    /// Its MAC address, where the capture has it.
+    pub mac: Option<Mac>,
+    /// The VLAN identifier that it speaks on, where there is a tag.
+    pub vlan: Option<u16>,
+}
+
+impl End {
+    /// Who sends.
+    pub fn sender(flow: &Flow) -> End {
+        End { address: flow.src.address, mac: flow.src_mac, vlan: flow.vlan }
+    }
+
+    /// Who receives.
+    pub fn receiver(flow: &Flow) -> End {
+        End { address: flow.dst.address, mac: flow.dst_mac, vlan: flow.vlan }
+    }
+}
+
+/// A place that a rule file names: an address or prefix, a MAC address, or a VLAN.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Place {
     /// An IP prefix; a single address is the longest.
     Net(IpNet),
     /// A MAC address.
     Mac(Mac),
+    /// Whoever speaks on this VLAN.
+    Vlan(u16),
 }
 
 impl Place {
@@ -24,15 +50,25 @@ impl Place {
         match self {
             Place::Net(net) => net.prefix_len() == net.max_prefix_len(),
             Place::Mac(_) => true,
+            Place::Vlan(_) => false,
         }
     }
 
     /// Whether an end of a conversation is there.
-    pub fn holds(&self, address: Address, mac: Option<Mac>) -> bool {
-        match (self, address) {
+    pub fn holds(&self, end: End) -> bool {
+        match (self, end.address) {
             (Place::Mac(own), Address::Mac(its)) => *own == its,
-            (Place::Mac(own), _) => mac == Some(*own),
-            (Place::Net(net), _) => address.ip().is_some_and(|ip| net.contains(&ip)),
+            (Place::Mac(own), _) => end.mac == Some(*own),
+            (Place::Net(net), address) => address.ip().is_some_and(|ip| net.contains(&ip)),
+            (Place::Vlan(own), _) => end.vlan == Some(*own),
+        }
+    }
+
+    /// Whether everyone who is at the other place is here too.
+    pub fn covers(&self, other: &Place) -> bool {
+        match (self, other) {
+            (Place::Net(wide), Place::Net(narrow)) => wide.contains(narrow),
+            _ => self == other,
         }
     }
 }
@@ -43,6 +79,7 @@ impl fmt::Display for Place {
             Place::Net(net) if self.is_single() => net.addr().fmt(f),
             Place::Net(net) => net.fmt(f),
             Place::Mac(mac) => mac.fmt(f),
+            Place::Vlan(vlan) => write!(f, "vlan:{vlan}"),
         }
     }
 }
@@ -55,11 +92,12 @@ pub(super) struct Places<T> {
     v4: Vec<u8>,
     v6: Vec<u8>,
     macs: bool,
+    vlans: bool,
 }
 
 impl<T> Default for Places<T> {
     fn default() -> Self {
-        Places { map: HashMap::default(), v4: Vec::new(), v6: Vec::new(), macs: false }
+        Places { map: HashMap::default(), v4: Vec::new(), v6: Vec::new(), macs: false, vlans: false }
     }
 }
 
@@ -68,30 +106,38 @@ impl<T> Places<T> {
         let lengths = match place {
             Place::Net(IpNet::V4(_)) => Some(&mut self.v4),
             Place::Net(IpNet::V6(_)) => Some(&mut self.v6),
-            Place::Mac(_) => None,
+            Place::Mac(_) | Place::Vlan(_) => None,
         };
         match (lengths, place) {
             (Some(lengths), Place::Net(net)) if !lengths.contains(&net.prefix_len()) => {
                 lengths.push(net.prefix_len());
                 lengths.sort_unstable_by(|a, b| b.cmp(a));
             }
-            (None, _) => self.macs = true,
+            (None, Place::Mac(_)) => self.macs = true,
+            (None, Place::Vlan(_)) => self.vlans = true,
             _ => {}
         }
         self.map.entry(place).or_insert_with(default)
     }
 
-    /// Whether MAC addresses matter at all.
-    pub(super) fn has_macs(&self) -> bool {
-        self.macs
+    /// Everything, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Place, &T)> {
+        self.map.iter()
+    }
+
+    /// The end without what no place here tells apart: else it would only fragment a cache.
+    pub(super) fn telling(&self, end: End) -> End {
+        End { mac: end.mac.filter(|_| self.macs), vlan: end.vlan.filter(|_| self.vlans), ..end }
     }
 
     pub(super) fn get(&self, place: &Place) -> Option<&T> {
         self.map.get(place)
     }
 
-    /// Everything known of an end: its own address first, then its MAC address, then ever wider prefixes.
-    pub(super) fn of(&self, address: Address, mac: Option<Mac>) -> impl Iterator<Item = (Place, &T)> {
+    /// Everything known of an end: its own address first, then its MAC address, then ever wider prefixes, its VLAN
+    /// last.
+    pub(super) fn of(&self, end: End) -> impl Iterator<Item = (Place, &T)> {
+        let End { address, mac, vlan } = end;
         let (mac, lengths) = match address {
             Address::V4(_) => (mac, &self.v4),
             Address::V6(_) => (mac, &self.v6),
@@ -101,7 +147,9 @@ impl<T> Places<T> {
         let is_own = |place: &Place| place.is_single();
         let mac = mac.filter(|_| self.macs).map(Place::Mac);
         let own = nets.clone().filter(is_own).chain(mac);
+        let vlan = vlan.filter(|_| self.vlans).map(Place::Vlan);
         own.chain(nets.filter(move |place| !is_own(place)))
+            .chain(vlan)
             .filter_map(|place| Some((place, self.map.get(&place)?)))
     }
 }
@@ -141,18 +189,18 @@ mod tests {
         }
         let mac = Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70]);
         *places.entry(Place::Mac(mac), String::new) = "mac".to_owned();
-        let of = |ip: [u8; 4], mac| {
-            places.of(IpAddr::from(ip).into(), mac).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+        *places.entry(Place::Vlan(12), String::new) = "vlan".to_owned();
+        let of = |ip: [u8; 4], mac, vlan| {
+            let end = End { address: IpAddr::from(ip).into(), mac, vlan };
+            places.of(end).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
         };
         assert_eq!(
-            of([10, 20, 0, 70], Some(mac)),
+            of([10, 20, 0, 70], Some(mac), Some(13)),
             ["10.20.0.70/32", "mac", "10.20.0.64/28", "10.0.0.0/8", "0.0.0.0/0"]
         );
-        assert_eq!(of([10, 20, 0, 80], None), ["10.0.0.0/8", "0.0.0.0/0"]);
-        assert_eq!(
-            places.of(Address::Mac(mac), None).map(|(_, text)| text.as_str()).collect::<Vec<_>>(),
-            ["mac"]
-        );
+        assert_eq!(of([10, 20, 0, 80], None, Some(12)), ["10.0.0.0/8", "0.0.0.0/0", "vlan"]);
+        let end = End { address: Address::Mac(mac), mac: None, vlan: None };
+        assert_eq!(places.of(end).map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["mac"]);
     }
 
     #[test]

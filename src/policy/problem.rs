@@ -31,7 +31,7 @@ impl Source {
         self.lines.partition_point(|start| *start <= offset) as u32
     }
 
-    fn words(&self, span: &Range<usize>) -> &str {
+    pub(super) fn words(&self, span: &Range<usize>) -> &str {
         self.named.inner().get(span.clone()).unwrap_or_default()
     }
 }
@@ -126,8 +126,8 @@ impl Problem {
     }
 
     /// Orders problems as a reader meets them: file by file, from top to bottom.
-    pub(super) fn place_key(&self, files: &[(String, String)]) -> (usize, usize) {
-        let file = self.file_name().and_then(|name| files.iter().position(|(file, _)| file == name));
+    pub(super) fn place_key(&self, files: &[super::layers::Text]) -> (usize, usize) {
+        let file = self.file_name().and_then(|name| files.iter().position(|file| file.name == name));
         (file.unwrap_or(0), self.0.place.as_ref().map_or(0, |(_, span)| span.start))
     }
 }

@@ -1,5 +1,7 @@
 //! One rule, checked: what it is about and what it says.
 
+use super::calendar::{Lapse, Rate, Windows};
+use super::places::Place;
 use crate::event::{Space, Value, Verb, Vocabulary};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -50,6 +52,19 @@ pub enum RuleKind {
     Allow,
     /// Alerts, even where an allow matches.
     Deny,
+    /// Alerts when something does not happen in time.
+    Expect,
+}
+
+impl RuleKind {
+    /// The name of its table in a rule file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RuleKind::Allow => "allow",
+            RuleKind::Deny => "deny",
+            RuleKind::Expect => "expect",
+        }
+    }
 }
 
 /// A rule by its place in [`RuleSet::rules`](super::RuleSet::rules).
@@ -156,6 +171,57 @@ pub struct Limits {
     pub(super) names: Vec<String>,
     /// As the author wrote it, in the words of a sentence: "0 to 450".
     pub(super) text: String,
+    /// What makes a number on the wire one in the author's unit of measure.
+    pub scale: Scale,
+}
+
+/// From the number on the wire to the author's unit of measure: times a factor, plus an offset.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scale {
+    /// What a number is multiplied with; not 0.
+    pub factor: f64,
+    /// What is added then.
+    pub offset: f64,
+    /// The unit of measure: `bar`; empty where none is given.
+    pub measure: String,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Scale { factor: 1.0, offset: 0.0, measure: String::new() }
+    }
+}
+
+impl Scale {
+    /// A number of the wire in the author's unit.
+    pub fn of(&self, raw: f64) -> f64 {
+        raw * self.factor + self.offset
+    }
+
+    /// Whether it leaves numbers as they are.
+    pub fn is_plain(&self) -> bool {
+        self.factor == 1.0 && self.offset == 0.0
+    }
+}
+
+/// How far a value may go in one write, or in some time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Change {
+    /// The greatest difference to what was written before, in the rule's unit of measure.
+    pub most: f64,
+    /// In so many nanoseconds; `None`: from one write to the next.
+    pub per: Option<u64>,
+}
+
+/// "50", "10/min".
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.most)?;
+        match self.per {
+            Some(nanos) => write!(f, " in {}", Lapse(nanos)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Limits {
@@ -164,6 +230,7 @@ impl Limits {
         match value {
             Value::Name(word) => self.names.iter().any(|name| name.eq_ignore_ascii_case(word)),
             other => other.number().is_some_and(|number| {
+                let number = self.scale.of(number);
                 let at = self.ranges.partition_point(|range| *range.end() < number);
                 self.ranges.get(at).is_some_and(|range| range.contains(&number))
             }),
@@ -174,7 +241,8 @@ impl Limits {
 /// "0 to 450", "1, 3 or latch on".
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.text)?;
+        if self.scale.measure.is_empty() { Ok(()) } else { write!(f, " {}", self.scale.measure) }
     }
 }
 
@@ -197,6 +265,8 @@ pub struct Rule {
     pub attack: Vec<String>,
     /// Which traffic it is about.
     pub traffic: Traffic,
+    /// The protocol, where it is about exactly one.
+    pub protocol: Option<&'static Vocabulary>,
     /// The devices behind the address; `None` is all, and messages without one.
     pub devices: Option<Vec<u32>>,
     /// What may be done (or, on a deny, must not).
@@ -205,8 +275,24 @@ pub struct Rule {
     pub functions: Option<Vec<u16>>,
     /// The points, sorted; `None` is all, and messages without points.
     pub points: Option<Vec<Span>>,
-    /// The values; `None` is all.
+    /// The kinds of object, by space and variant; `None` is all.
+    pub objects: Option<Vec<(Space, u8)>>,
+    /// The values; `None` is all, but for named points, which have their own.
     pub values: Option<Limits>,
+    /// What the named points among them let be, sorted.
+    pub own_values: Vec<(Span, Limits)>,
+    /// From the wire to the rule's unit of measure.
+    pub scale: Scale,
+    /// How far a value may go.
+    pub change: Option<Change>,
+    /// How often the rule may be used by one pair on one device.
+    pub rate: Option<Rate>,
+    /// When it holds; `None` is always.
+    pub during: Option<Windows>,
+    /// On an expect rule: how long silence may last, in nanoseconds.
+    pub every: Option<u64>,
+    /// The maintenance windows that relax it, by their place in [`RuleSet::maintenance`](super::RuleSet::maintenance).
+    pub relaxed: Vec<u32>,
     /// The ports of the server, of other traffic; `None` is all.
     pub ports: Option<Vec<RangeInclusive<u16>>>,
     /// What it lets be done, where its functions alone say so: what the receiver answers is judged by it.
@@ -214,4 +300,58 @@ pub struct Rule {
     /// Which set of addresses may send, and which receive, by number; 0 is anyone.
     pub(super) from: u32,
     pub(super) to: u32,
+}
+
+impl Rule {
+    /// The limits on the value of a point.
+    pub fn limits(&self, space: Space, index: u32) -> Option<&Limits> {
+        self.values.as_ref().or_else(|| {
+            let end = self.own_values.partition_point(|(span, _)| (span.space, span.first) <= (space, index));
+            let own = self.own_values.get(..end)?.iter().rev().find(|(span, _)| index <= span.last)?;
+            (own.0.space == space).then_some(&own.1)
+        })
+    }
+
+    /// Whether more than its pair, device, verb, function and points decides.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.values.is_some()
+            || !self.own_values.is_empty()
+            || self.objects.is_some()
+            || self.change.is_some()
+            || self.rate.is_some()
+            || self.during.is_some()
+            || !self.relaxed.is_empty()
+    }
+}
+
+/// A time in which some rules are relaxed: what they deny passes, and their limits do not count.
+#[derive(Clone, Debug)]
+pub struct Maintenance {
+    /// Its name, for the audit trail.
+    pub name: String,
+    /// When.
+    pub when: Windows,
+    /// Who answers for it, where the file says so.
+    pub who: Option<String>,
+    /// What for, where the file says so.
+    pub reason: Option<String>,
+}
+
+/// A point that the engineers gave a name.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NamedPoint {
+    /// Its name: "Inlet level".
+    pub name: String,
+    /// Where the device is; empty where the file does not say.
+    pub at: Vec<Place>,
+    /// The protocol, by [`Vocabulary::id`].
+    pub protocol: u8,
+    /// The device behind the address, where the file says so.
+    pub device: Option<u32>,
+    /// The point, or several that make up one value.
+    pub span: Span,
+    /// What it may be, where the file says so; its unit of measure in any case.
+    pub limits: Option<Limits>,
+    /// From the wire to its unit of measure.
+    pub scale: Scale,
 }

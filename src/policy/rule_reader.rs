@@ -1,40 +1,64 @@
-//! Reads one `[[allow]]` or `[[deny]]`: every key of it, with everything that is wrong.
+//! Reads one `[[allow]]`, `[[deny]]` or `[[expect]]`: every key of it, with everything that is wrong.
 
 use super::check::Checker;
-use super::document::{Document, Node, Word, entries, items, meant};
-use super::limits::{read_point, read_values};
+use super::document::{Document, Node, Word, entries, items, meant, number};
+use super::limits::read_values;
+use super::named::Resolved;
 use super::names::{Names, Side, whole};
 use super::problem::Problem;
-use super::rule::{Carrier, Rule, RuleKind, Severity, Span, Traffic, Verbs};
+use super::rule::{Carrier, Limits, Rule, RuleKind, Scale, Severity, Traffic, Verbs};
 use super::set::ANYONE;
-use crate::event::{Verb, Vocabulary};
+use super::times;
+use crate::event::{Space, Verb, Vocabulary};
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use toml::de::DeTable;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 22] = [
     "name",
+    "enabled",
     "from",
     "to",
     "protocol",
     "may",
     "functions",
     "points",
+    "objects",
     "values",
+    "scale",
+    "offset",
+    "measure",
+    "change",
+    "rate",
+    "during",
+    "every",
     "port",
     "severity",
     "summary",
     "attack",
     "technique",
 ];
-const LATER_KEYS: [&str; 14] = [
-    "rate", "during", "every", "within", "change", "scale", "objects", "types", "stations", "comids", "vlan",
-    "except", "expires", "enabled",
+/// Keys that only a control protocol has something for.
+const CONTROL_KEYS: [&str; 12] = [
+    "may",
+    "functions",
+    "points",
+    "objects",
+    "values",
+    "scale",
+    "offset",
+    "measure",
+    "change",
+    "rate",
+    "during",
+    "every",
 ];
+/// Keys that an expect rule has nothing for.
+const NOT_EXPECTED: [&str; 8] = ["objects", "values", "scale", "offset", "measure", "change", "rate", "port"];
 /// Words for `protocol` that are no control protocol.
 const CARRIERS: [&str; 5] = ["tcp", "udp", "icmp", "ip", "any"];
 
-/// One `[[allow]]` or `[[deny]]`.
+/// One `[[allow]]`, `[[deny]]` or `[[expect]]`.
 pub(super) struct RuleReader<'n, 't> {
     pub file: usize,
     pub document: &'n Document<'t>,
@@ -59,15 +83,34 @@ impl<'n, 't> RuleReader<'n, 't> {
         checker: &mut Checker<'_>,
     ) -> Option<Rule> {
         let before = checker.problems.len();
+        checker.replaced = false;
         let name = self.name(checker);
+        let replaced = checker.replaced;
         let protocols = self.protocols(checker);
         self.check_keys(&protocols, checker);
         let from = self.side("from", names, checker);
         let to = self.side("to", names, checker);
         let verbs = self.verbs(checker);
         let functions = self.functions(&protocols, checker);
-        let points = self.points(&protocols, checker);
+        let (points, own_values) = self
+            .points(&protocols, checker)
+            .map_or((None, Vec::new()), |points| (Some(points.spans), points.own));
+        let scale = self.scale(checker);
         let values = self.get("values").and_then(|node| checker.keep(read_values(self.document, node)));
+        let values = values.map(|limits| Limits { scale: scale.clone(), ..limits });
+        let document = self.document;
+        let change = self.get("change").and_then(|node| checker.keep_one(times::change(document, node)));
+        let rate = self.get("rate").and_then(|node| checker.keep_one(times::rate(document, node)));
+        let every =
+            self.get("every").and_then(|node| checker.keep_one(times::duration(document, "every", node)));
+        let during = self
+            .get("during")
+            .and_then(|node| times::windows(document, "during", node, checker.calendar, checker.problems));
+        if self.kind == RuleKind::Expect && self.get("every").is_none() {
+            let problem =
+                document.error(self.header(), "the rule does not say how often something is expected");
+            checker.problems.push(problem.label("this rule").help("add every = \"5s\""));
+        }
         let granted = match (&functions, protocols.one) {
             (Some(codes), Some(words)) if verbs == Verbs::ANY => {
                 codes.iter().filter_map(|code| words.function(*code)).fold(Verbs::NONE, |v, f| v.with(f.verb))
@@ -83,21 +126,83 @@ impl<'n, 't> RuleReader<'n, 't> {
             summary: self.text("summary", checker).map(|word| word.text.to_owned()),
             attack: self.attack(checker),
             traffic: protocols.traffic,
+            protocol: protocols.one,
             devices: self.devices(&protocols, checker),
             verbs,
             functions,
             points,
+            objects: self.objects(&protocols, checker),
+            own_values: if values.is_none() { own_values } else { Vec::new() },
             values,
+            scale,
+            change,
+            rate,
+            during,
+            every,
+            relaxed: Vec::new(),
             ports: self.ports(checker),
             granted,
             from: from.set,
             to: to.set,
         };
+        let enabled = self.enabled(checker);
         if checker.problems.iter().skip(before).any(Problem::is_error) {
             return None;
         }
-        self.warn(&rule, [("from", from), ("to", to)], &protocols, checker);
-        Some(rule)
+        let enabled = enabled && !replaced;
+        if enabled {
+            self.warn(&rule, [("from", from), ("to", to)], &protocols, checker);
+        }
+        enabled.then_some(rule)
+    }
+
+    fn enabled(&self, checker: &mut Checker<'_>) -> bool {
+        match self.get("enabled") {
+            None => true,
+            Some(node) => node.get_ref().as_bool().unwrap_or_else(|| {
+                checker.problems.push(self.document.wrong_type("enabled", node, "true or false"));
+                true
+            }),
+        }
+    }
+
+    /// What makes numbers of the wire numbers of the author's.
+    fn scale(&self, checker: &mut Checker<'_>) -> Scale {
+        let float = |key: &str, checker: &mut Checker<'_>| {
+            let node = self.get(key)?;
+            let number = number(node).ok_or_else(|| self.document.wrong_type(key, node, "a number"));
+            checker.keep_one(number)
+        };
+        let factor = float("scale", checker).unwrap_or(1.0);
+        if factor == 0.0 {
+            let problem = self.document.error(self.key_span("scale"), "'scale' is a factor other than 0");
+            checker.problems.push(problem.help("0.1 where the register holds tenths"));
+        }
+        let measure = self.text("measure", checker).map_or(String::new(), |word| word.text.to_owned());
+        Scale { factor, offset: float("offset", checker).unwrap_or(0.0), measure }
+    }
+
+    /// Kinds of object: "g12v1".
+    fn objects(&self, protocols: &Protocols, checker: &mut Checker<'_>) -> Option<Vec<(Space, u8)>> {
+        let node = self.get("objects")?;
+        let vocabulary = protocols.one?;
+        let words = checker.keep(self.document.strings("objects", node))?;
+        let mut objects = Vec::new();
+        for word in &words {
+            let read = word.text.rsplit_once('v').and_then(|(space, variant)| {
+                Some(((vocabulary.parse_space)(space)?, variant.parse::<u8>().ok()?))
+            });
+            match read {
+                Some(object) => objects.push(object),
+                None => {
+                    let message = format!("'{}' is not a kind of object of {}", word.text, vocabulary.name);
+                    let problem = self.document.error(word.span.clone(), message);
+                    checker.problems.push(problem.help("write a group and a variation of DNP3: \"g12v1\""));
+                }
+            }
+        }
+        self.refuse_empty("objects", node, checker);
+        Some(objects)
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'n Node<'t>> {
@@ -128,6 +233,10 @@ impl<'n, 't> RuleReader<'n, 't> {
         }
         let here = format!("{}:{}", document.source.name(), document.source.line(word.span.start));
         if let Some((file, first, place)) = checker.rule_names.get(word.text) {
+            if checker.layer_of(*file) < document.layer {
+                checker.replaced = true;
+                return word.text.to_owned();
+            }
             let message = format!("a rule named '{}' is already there ({place})", word.text);
             let problem = document.error(word.span.clone(), message).help("give each rule a name of its own");
             let same_file = *file == self.file;
@@ -141,8 +250,7 @@ impl<'n, 't> RuleReader<'n, 't> {
 
     /// The first line of the rule.
     pub(super) fn header(&self) -> Range<usize> {
-        let rest = self.document.text.get(self.span.start..).unwrap_or_default();
-        self.span.start..self.span.start + rest.find('\n').unwrap_or(rest.len())
+        self.document.first_line(&self.span)
     }
 
     /// Every key must be one of the language, and fit the protocol.
@@ -153,12 +261,18 @@ impl<'n, 't> RuleReader<'n, 't> {
         known.dedup();
         for (key, _) in entries(self.table) {
             let name: &str = key.get_ref();
-            let control_only = ["may", "functions", "points", "values"].contains(&name);
+            let control_only = CONTROL_KEYS.contains(&name);
             let is_device = checker.words.iter().any(|words| words.device_key == name);
-            let problem = if LATER_KEYS.contains(&name) {
-                document.later_key(key)
-            } else if !known.contains(&name) {
+            let problem = if !known.contains(&name) {
                 document.unknown_key(key, &known)
+            } else if name == "every" && self.kind != RuleKind::Expect {
+                document
+                    .error(key.span(), "'every' goes with [[expect]] only")
+                    .help("how often something may happen is said with rate = \"12/min\"")
+            } else if self.kind == RuleKind::Expect && NOT_EXPECTED.contains(&name) {
+                document.error(key.span(), format!("an expect rule has nothing for '{name}'")).help(
+                    "it takes name, from, to, protocol, device, may, functions, points, every and during",
+                )
             } else if (control_only || is_device) && matches!(protocols.traffic, Traffic::Other(_)) {
                 document
                     .error(key.span(), format!("'{name}' needs a control protocol"))
@@ -169,7 +283,7 @@ impl<'n, 't> RuleReader<'n, 't> {
                 document
                     .error(key.span(), "'port' goes with protocol = \"tcp\" or \"udp\" only")
                     .help("control protocols are known by their content, whatever the port")
-            } else if ["functions", "points"].contains(&name) && protocols.one.is_none() {
+            } else if ["functions", "points", "objects"].contains(&name) && protocols.one.is_none() {
                 document
                     .error(key.span(), format!("'{name}' needs exactly one protocol"))
                     .help("add protocol = \"…\"")
@@ -278,17 +392,19 @@ impl<'n, 't> RuleReader<'n, 't> {
         Some(codes)
     }
 
-    fn points(&self, protocols: &Protocols, checker: &mut Checker<'_>) -> Option<Vec<Span>> {
+    fn points(&self, protocols: &Protocols, checker: &mut Checker<'_>) -> Option<Resolved> {
         let node = self.get("points")?;
         let vocabulary = protocols.one?;
         let words = checker.keep(self.document.strings("points", node))?;
-        let mut spans = Vec::new();
+        let mut points = Resolved::default();
         for word in &words {
-            spans.extend(checker.keep_one(read_point(self.document, word, vocabulary)));
+            let (documents, named) = (checker.documents, checker.named);
+            checker.keep_one(named.resolve(documents, self.file, word, vocabulary, 0, &mut points));
         }
-        spans.sort_unstable();
+        points.spans.sort_unstable();
+        points.own.sort_by_key(|(span, _)| *span);
         self.refuse_empty("points", node, checker);
-        Some(spans)
+        Some(points)
     }
 
     fn devices(&self, protocols: &Protocols, checker: &mut Checker<'_>) -> Option<Vec<u32>> {
@@ -308,30 +424,10 @@ impl<'n, 't> RuleReader<'n, 't> {
         let node = self.get("port")?;
         let mut ports = Vec::new();
         for item in items(node) {
-            let result = match item.get_ref().as_str() {
-                Some(text) => self.port_range(text, item),
-                None => whole(self.document, "port", item, u32::from(u16::MAX))
-                    .map(|port| port as u16..=port as u16),
-            };
-            ports.extend(checker.keep_one(result));
+            ports.extend(checker.keep_one(port_range(self.document, item)));
         }
         self.refuse_empty("port", node, checker);
         Some(ports)
-    }
-
-    fn port_range(&self, text: &str, item: &Node<'_>) -> Result<RangeInclusive<u16>, Problem> {
-        let span = self.document.inside(item.span(), text);
-        let (a, b) = text.split_once('-').unwrap_or((text, text));
-        let (Ok(first), Ok(last)) = (a.trim().parse::<u16>(), b.trim().parse::<u16>()) else {
-            let problem = self.document.error(span, format!("'{text}' is not a port or a range of ports"));
-            return Err(problem.help("write 22, [80, 443] or \"1024-2048\""));
-        };
-        if first > last {
-            let message =
-                format!("the range {first}-{last} ends before it begins; did you mean '{last}-{first}'?");
-            return Err(self.document.error(span, message));
-        }
-        Ok(first..=last)
     }
 
     fn refuse_empty(&self, key: &str, node: &Node<'_>, checker: &mut Checker<'_>) {
@@ -374,4 +470,23 @@ impl<'n, 't> RuleReader<'n, 't> {
         }
         all
     }
+}
+
+/// Reads one entry of `port`.
+pub(super) fn port_range(document: &Document<'_>, item: &Node<'_>) -> Result<RangeInclusive<u16>, Problem> {
+    let Some(text) = item.get_ref().as_str() else {
+        return whole(document, "port", item, u32::from(u16::MAX)).map(|port| port as u16..=port as u16);
+    };
+    let span = document.inside(item.span(), text);
+    let (a, b) = text.split_once('-').unwrap_or((text, text));
+    let (Ok(first), Ok(last)) = (a.trim().parse::<u16>(), b.trim().parse::<u16>()) else {
+        let problem = document.error(span, format!("'{text}' is not a port or a range of ports"));
+        return Err(problem.help("write 22, [80, 443] or \"1024-2048\""));
+    };
+    if first > last {
+        let message =
+            format!("the range {first}-{last} ends before it begins; did you mean '{last}-{first}'?");
+        return Err(document.error(span, message));
+    }
+    Ok(first..=last)
 }

@@ -4,12 +4,15 @@
 //! conversation and may take a lock; [`RuleSet::judge`] is asked for each message and takes none, allocates
 //! nothing and costs the same whatever the number of rules.
 
-use super::places::{Place, Places};
-use super::rule::{Carrier, Rule, RuleId, RuleKind, Traffic};
+use super::calendar::Calendar;
+use super::memory::Memory;
+use super::places::{End, Place, Places};
+use super::rule::{Carrier, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Traffic};
+use super::scene::Scene;
 use super::table::{Miss, PairTable};
 use super::verdict::{Verdict, Why};
-use crate::address::{Address, Mac, Transport};
-use crate::event::{Event, Flow, Kind, Verb, Vocabulary};
+use crate::address::Transport;
+use crate::event::{Event, Flow, Kind, Space, Verb, Vocabulary};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +44,19 @@ pub struct Zone {
     pub places: Vec<Place>,
 }
 
+/// Two zones that may speak, and what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conduit {
+    /// Its name.
+    pub name: String,
+    /// The zones, any of which may speak with any other of them; by their place in [`RuleSet::zones`].
+    pub between: Vec<u16>,
+    /// What they may speak.
+    pub traffic: Vec<Traffic>,
+    /// The ports of the server, of other traffic; empty is all.
+    pub ports: Vec<std::ops::RangeInclusive<u16>>,
+}
+
 /// Who an address is, as far as the files say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Who<'r> {
@@ -66,6 +82,10 @@ pub(super) struct Parts {
     /// For each place that a group names without a host, the group.
     pub members: Places<String>,
     pub zones: Vec<Zone>,
+    pub conduits: Vec<Conduit>,
+    pub points: Vec<NamedPoint>,
+    pub maintenance: Vec<Maintenance>,
+    pub calendar: Calendar,
     pub defaults: Defaults,
 }
 
@@ -76,6 +96,10 @@ pub struct RuleSet {
     /// Control rules by the sets of sender and receiver.
     by_sides: HashMap<(u32, u32), Vec<u32>, FixedState>,
     by_sender: HashMap<u32, Vec<u32>, FixedState>,
+    /// The zone of each place of one.
+    zone_of: Places<u16>,
+    /// Named points by protocol, space and first index.
+    point_at: HashMap<(u8, u16, u32), Vec<u32>, FixedState>,
     cache: Mutex<Cache>,
 }
 
@@ -85,6 +109,8 @@ pub struct RuleSet {
 pub struct Pair {
     there: Arc<PairTable>,
     back: Arc<PairTable>,
+    /// The zones of the two, where no conduit lets them speak the protocol.
+    crossing: Option<(u16, u16)>,
     generation: u64,
 }
 
@@ -94,9 +120,24 @@ impl Pair {
         self.generation
     }
 
+    /// The expect rules from sender to receiver, and from receiver to sender.
+    pub(super) fn expects(&self) -> (&[u32], &[u32]) {
+        (self.there.expects(), self.back.expects())
+    }
+
+    /// Whether anything is expected of the two.
+    pub fn is_awaited(&self) -> bool {
+        !self.there.expects().is_empty() || !self.back.expects().is_empty()
+    }
+
     /// The pair of the opposite direction.
     pub fn reversed(&self) -> Pair {
-        Pair { there: self.back.clone(), back: self.there.clone(), generation: self.generation }
+        Pair {
+            there: self.back.clone(),
+            back: self.there.clone(),
+            crossing: self.crossing.map(|(from, to)| (to, from)),
+            generation: self.generation,
+        }
     }
 }
 
@@ -106,8 +147,6 @@ enum Failed<'a> {
     Answer,
     Request(Miss<'a>),
 }
-
-type End = (Address, Option<Mac>);
 
 /// Tables made so far. The wire decides which, so both maps have a bound and a secret seed; what is in use stays
 /// alive with its conversations when they are emptied.
@@ -134,7 +173,18 @@ impl RuleSet {
             by_sender.entry(rule.from).or_default().push(id);
         }
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
-        RuleSet { parts, generation, by_sides, by_sender, cache: Mutex::default() }
+        let mut zone_of = Places::default();
+        for (number, zone) in (0u16..).zip(&parts.zones) {
+            for place in &zone.places {
+                zone_of.entry(*place, || number);
+            }
+        }
+        let mut point_at: HashMap<(u8, u16, u32), Vec<u32>, FixedState> = HashMap::default();
+        for (number, point) in (0u32..).zip(&parts.points) {
+            let key = (point.protocol, point.span.space.0, point.span.first);
+            point_at.entry(key).or_default().push(number);
+        }
+        RuleSet { parts, generation, by_sides, by_sender, zone_of, point_at, cache: Mutex::default() }
     }
 
     /// A rule set without rules that lets everything pass: what a sensor without rule files has.
@@ -168,15 +218,62 @@ impl RuleSet {
         &self.parts.zones
     }
 
-    /// The host that an address is: by its own address, then by its MAC address, then by the narrowest prefix.
-    pub fn name_of(&self, address: Address, mac: Option<Mac>) -> Option<&str> {
-        self.parts.hosts.of(address, mac).next().map(|(_, name)| name.as_str())
+    /// What may be spoken between zones; where there is none, zones are for the map only.
+    pub fn conduits(&self) -> &[Conduit] {
+        &self.parts.conduits
     }
 
-    /// Who an address is: as [`RuleSet::name_of`], and by groups that name it without a host.
-    pub fn who(&self, address: Address, mac: Option<Mac>) -> Who<'_> {
-        let member = || self.parts.members.of(address, mac).next().map(|(_, group)| Who::Within(group));
-        match self.parts.hosts.of(address, mac).next() {
+    /// The maintenance windows.
+    pub fn maintenance(&self) -> &[Maintenance] {
+        &self.parts.maintenance
+    }
+
+    /// The time zone, holidays and named windows.
+    pub fn calendar(&self) -> &Calendar {
+        &self.parts.calendar
+    }
+
+    /// The points that have a name.
+    pub fn points(&self) -> &[NamedPoint] {
+        &self.parts.points
+    }
+
+    /// The name of a point: `end` is where its device is.
+    pub fn point(
+        &self,
+        end: End,
+        protocol: u8,
+        device: Option<u32>,
+        at: (Space, u32),
+    ) -> Option<&NamedPoint> {
+        let known = self.point_at.get(&(protocol, at.0.0, at.1))?;
+        known.iter().filter_map(|number| self.parts.points.get(*number as usize)).find(|point| {
+            let there = point.at.is_empty() || point.at.iter().any(|place| place.holds(end));
+            there && (point.device.is_none() || point.device == device)
+        })
+    }
+
+    /// The zones of two ends, where they differ and no conduit lets them speak this.
+    fn crossing(&self, a: End, b: End, covers: impl Fn(&Conduit) -> bool) -> Option<(u16, u16)> {
+        if self.parts.conduits.is_empty() {
+            return None;
+        }
+        let zone = |end| self.zone_of.of(end).next().map(|(_, zone)| *zone);
+        let (from, to) = (zone(a)?, zone(b)?);
+        let joins = |conduit: &&Conduit| conduit.between.contains(&from) && conduit.between.contains(&to);
+        let carried = self.parts.conduits.iter().filter(joins).any(covers);
+        (from != to && !carried).then_some((from, to))
+    }
+
+    /// The host that an end is: by its own address, then by its MAC address, then by the narrowest prefix.
+    pub fn name_of(&self, end: End) -> Option<&str> {
+        self.parts.hosts.of(end).next().map(|(_, name)| name.as_str())
+    }
+
+    /// Who an end is: as [`RuleSet::name_of`], and by groups that name it without a host.
+    pub fn who(&self, end: End) -> Who<'_> {
+        let member = || self.parts.members.of(end).next().map(|(_, group)| Who::Within(group));
+        match self.parts.hosts.of(end).next() {
             Some((place, host)) if place.is_single() => Who::Host(host),
             Some((_, host)) => Who::Within(host),
             None => member().unwrap_or(Who::Unknown),
@@ -190,14 +287,16 @@ impl RuleSet {
         Pair {
             there: self.table(sender, receiver, protocol),
             back: self.table(receiver, sender, protocol),
+            crossing: self.crossing(End::sender(flow), End::receiver(flow), |conduit| {
+                conduit.traffic.iter().any(|traffic| traffic.covers(protocol))
+            }),
             generation: self.generation,
         }
     }
 
     fn ends(&self, flow: &Flow) -> (End, End) {
-        // Where no rule names a MAC address they only fragment the cache.
-        let mac = |mac: Option<Mac>| mac.filter(|_| self.parts.sets.has_macs());
-        ((flow.src.address, mac(flow.src_mac)), (flow.dst.address, mac(flow.dst_mac)))
+        let sets = &self.parts.sets;
+        (sets.telling(End::sender(flow)), sets.telling(End::receiver(flow)))
     }
 
     fn table(&self, sender: End, receiver: End, protocol: &'static Vocabulary) -> Arc<PairTable> {
@@ -239,10 +338,28 @@ impl RuleSet {
         ids
     }
 
+    /// The single hosts of a set, sorted; none where it holds anything wider.
+    pub(super) fn hosts_of(&self, set: u32) -> Vec<Place> {
+        let all = self.parts.sets.iter().filter(|(_, sets)| sets.contains(&set));
+        let mut hosts: Vec<Place> = all.map(|(place, _)| *place).collect();
+        hosts.sort_unstable();
+        if hosts.iter().all(Place::is_single) { hosts } else { Vec::new() }
+    }
+
+    /// The places that a rule's `from` and `to` name, sorted; none is anyone.
+    pub fn places_of(&self, rule: &Rule) -> [Vec<Place>; 2] {
+        [rule.from, rule.to].map(|set| {
+            let all = self.parts.sets.iter().filter(|(_, sets)| sets.contains(&set));
+            let mut places: Vec<Place> = all.map(|(place, _)| *place).collect();
+            places.sort_unstable();
+            places
+        })
+    }
+
     /// The sets that an end belongs to, sorted.
-    fn sets_of(&self, (address, mac): End) -> Vec<u32> {
+    fn sets_of(&self, end: End) -> Vec<u32> {
         let mut sets = vec![ANYONE];
-        self.parts.sets.of(address, mac).for_each(|(_, more)| sets.extend_from_slice(more));
+        self.parts.sets.of(end).for_each(|(_, more)| sets.extend_from_slice(more));
         sets.sort_unstable();
         sets.dedup();
         sets
@@ -259,18 +376,33 @@ impl RuleSet {
     /// - Session messages (connect, keep-alive, confirm, link layer): allowed where any rule allows anything
     ///   between the two in either direction.
     ///
-    /// Deny rules come first in all of them.
-    pub fn judge(&self, pair: &Pair, event: &Event<'_>) -> Verdict {
+    /// Deny rules come first in all of them, then conduits. `memory` is what rates, changes and windows of time are
+    /// told by: the same one for all messages that a worker sees, in the order in which they happened.
+    pub fn judge(&self, pair: &Pair, event: &Event<'_>, memory: &mut Memory) -> Verdict {
         debug_assert_eq!(pair.generation, self.generation, "the pair is of other rules");
+        memory.belong(self);
+        let verdict = self.verdict(pair, event, memory);
+        memory.settle(matches!(verdict, Verdict::Allowed { .. }), &self.parts.rules, event);
+        if pair.there.watches_changes() && matches!(event.kind, Kind::Request | Kind::Message) {
+            memory.write(event);
+        }
+        verdict
+    }
+
+    fn verdict(&self, pair: &Pair, event: &Event<'_>, memory: &Memory) -> Verdict {
         let rules = &self.parts.rules;
+        let scene = Scene { rules, maintenance: &self.parts.maintenance, memory, event };
         let denied_by = match event.kind {
             Kind::Malformed => return Verdict::NotJudged,
             Kind::Response if event.request.is_some() => return Verdict::NotJudged,
             Kind::Response => &pair.back,
             Kind::Request | Kind::Unsolicited | Kind::Message => &pair.there,
         };
-        if let Some(rule) = denied_by.objects(event, rules) {
+        if let Some(rule) = denied_by.objects(scene) {
             return Verdict::Denied { rule: RuleId(rule) };
+        }
+        if let Some((from, to)) = pair.crossing {
+            return Verdict::NotAllowed { nearest: None, why: Why::Conduit { from, to } };
         }
         let allowed = match event.kind {
             _ if event.verb == Verb::Session => {
@@ -280,16 +412,16 @@ impl RuleSet {
             Kind::Response => pair.back.allows_answered(event).ok_or(Failed::Answer),
             Kind::Unsolicited => pair
                 .there
-                .allows(event, rules)
+                .allows(scene)
                 .or_else(|miss| pair.back.grants(event.device, Verb::Read).ok_or(Failed::Request(miss))),
-            _ => pair.there.allows(event, rules).map_err(Failed::Request),
+            _ => pair.there.allows(scene).map_err(Failed::Request),
         };
         let (nearest, why) = match allowed {
             Ok(rule) => return Verdict::Allowed { rule: Some(RuleId(rule)) },
             Err(_) if self.parts.defaults.control_traffic => return Verdict::Allowed { rule: None },
             Err(Failed::Pair) => (None, Why::NoRule),
             Err(Failed::Answer) => pair.back.why_not(event, rules),
-            Err(Failed::Request(miss)) => pair.there.nearest(&miss, rules),
+            Err(Failed::Request(miss)) => pair.there.nearest(&miss, scene),
         };
         Verdict::NotAllowed { nearest: nearest.map(RuleId), why }
     }
@@ -298,6 +430,21 @@ impl RuleSet {
     /// known who is which, either will do: the end with the lower port is then taken for the server.
     pub fn judge_conversation(&self, flow: &Flow) -> Verdict {
         let (sender, receiver) = self.ends(flow);
+        let crossing = self.crossing(End::sender(flow), End::receiver(flow), |conduit| {
+            let carried = conduit.traffic.iter().any(|traffic| match traffic {
+                Traffic::Any => true,
+                Traffic::Other(carrier) => carries(*carrier, flow.transport),
+                Traffic::Control | Traffic::Protocols(_) => false,
+            });
+            let port = if flow.src.port < flow.dst.port {
+                [flow.src.port, flow.dst.port]
+            } else {
+                [flow.dst.port; 2]
+            };
+            carried
+                && (conduit.ports.is_empty()
+                    || conduit.ports.iter().any(|ports| port.iter().any(|p| ports.contains(p))))
+        });
         let mut ids = self.conversation_rules(sender, receiver, flow.transport, flow.dst.port);
         if flow.src.port < flow.dst.port {
             ids.extend(self.conversation_rules(receiver, sender, flow.transport, flow.src.port));
@@ -306,8 +453,12 @@ impl RuleSet {
             let is_kind = |id: &u32| self.parts.rules.get(*id as usize).is_some_and(|rule| rule.kind == kind);
             ids.iter().copied().filter(is_kind).min().map(RuleId)
         };
+        let why = crossing.map(|(from, to)| Why::Conduit { from, to });
         match (first(RuleKind::Deny), first(RuleKind::Allow)) {
             (Some(rule), _) => Verdict::Denied { rule },
+            (None, _) if why.is_some() => {
+                Verdict::NotAllowed { nearest: None, why: why.unwrap_or(Why::NoRule) }
+            }
             (None, Some(rule)) => Verdict::Allowed { rule: Some(rule) },
             (None, None) if self.parts.defaults.other_traffic => Verdict::Allowed { rule: None },
             (None, None) => Verdict::NotAllowed { nearest: None, why: Why::NoRule },

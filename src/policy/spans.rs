@@ -1,8 +1,7 @@
-//! Runs of points, searched by bisection: the rules without value limits folded into one line of disjoint runs,
-//! those with limits in a balanced tree.
+//! Runs of points, searched by bisection: the rules without further conditions folded into one line of disjoint runs,
+//! those with them in a balanced tree.
 
 use super::rule::Rule;
-use crate::event::Value;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -140,7 +139,7 @@ impl Tree {
 /// The runs of one space, of the rules that agree on everything else.
 #[derive(Default, Debug)]
 pub(super) struct Bucket {
-    /// Of rules without value limits.
+    /// Of rules without further conditions.
     pub free: Line,
     /// Of rules with them.
     pub bounded: Tree,
@@ -148,16 +147,10 @@ pub(super) struct Bucket {
 
 impl Bucket {
     pub(super) fn new(runs: Vec<Run>, rules: &[Rule]) -> Self {
-        let has_limits = |run: &Run| rules.get(run.rule as usize).is_some_and(|rule| rule.values.is_some());
-        let (bounded, free) = runs.into_iter().partition(has_limits);
+        let conditional = |run: &Run| rules.get(run.rule as usize).is_some_and(Rule::is_conditional);
+        let (bounded, free) = runs.into_iter().partition(conditional);
         Bucket { free: Line::new(free), bounded: Tree::new(bounded) }
     }
-}
-
-/// Whether a rule's limits hold a value.
-pub(super) fn holds(rules: &[Rule], rule: u32, value: Value<'_>) -> bool {
-    let limits = rules.get(rule as usize).and_then(|rule| rule.values.as_ref());
-    limits.is_some_and(|limits| limits.holds(value))
 }
 
 #[cfg(test)]

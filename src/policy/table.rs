@@ -6,8 +6,9 @@
 //! bucket for each shape that occurs: in a usual rule set one or two.
 
 use super::rule::{Rule, RuleKind, Verbs};
-use super::spans::{Bucket, Run, holds};
-use super::verdict::{Seen, Why};
+use super::scene::Scene;
+use super::spans::{Bucket, Run};
+use super::verdict::Why;
 use crate::event::{Event, PointRange, Space, Value, Values, Verb};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -34,19 +35,19 @@ const POINTLESS: [Verb; 9] = [
 ];
 
 /// Whether a message with this verb changes something: limits on values then need a value to look at.
-fn changes(verb: Verb) -> bool {
+pub(super) fn changes(verb: Verb) -> bool {
     matches!(verb, Verb::Write | Verb::Select | Verb::Operate | Verb::Configure)
 }
 
 /// What a message asks: one run of points, or no point at all.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
-    device: Option<u32>,
-    function: Option<u16>,
-    verb: Verb,
-    range: Option<PointRange>,
-    first: u32,
-    last: u32,
+    pub device: Option<u32>,
+    pub function: Option<u16>,
+    pub verb: Verb,
+    pub range: Option<PointRange>,
+    pub first: u32,
+    pub last: u32,
     values: Values<'a>,
     /// Place of this run's first value among the values.
     offset: usize,
@@ -75,12 +76,14 @@ impl<'a> Ask<'a> {
         points.is_empty().then_some(bare).into_iter().chain(runs)
     }
 
-    fn value(&self, index: u32) -> Option<Value<'a>> {
+    /// The value of a point.
+    pub(super) fn value(&self, index: u32) -> Option<Value<'a>> {
         self.range.filter(|range| range.valued)?;
         self.values.get(self.offset.checked_add((index - self.first) as usize)?)
     }
 
-    fn valued(&self) -> bool {
+    /// Whether its points have values.
+    pub(super) fn valued(&self) -> bool {
         self.range.is_some_and(|range| range.valued)
     }
 
@@ -224,6 +227,9 @@ pub(super) struct PairTable {
     /// The first rule that lets something be done to a device, whatever the function and the points.
     granted: Map<u32>,
     first_allow: Option<u32>,
+    expects: Box<[u32]>,
+    /// Whether a rule remembers what was written.
+    changes: bool,
 }
 
 /// How many rules of a pair are looked at for the one that came closest.
@@ -231,6 +237,7 @@ const NEAREST_LOOKS_AT: usize = 64;
 
 impl PairTable {
     pub(super) fn new(ids: &[u32], rules: &[Rule]) -> Self {
+        let kind = |id: &u32| rules.get(*id as usize).map(|rule| rule.kind);
         let mut granted = Map::default();
         let mut first_allow = None;
         for id in ids {
@@ -248,6 +255,8 @@ impl PairTable {
             deny: Half::new(ids, rules, RuleKind::Deny),
             granted,
             first_allow,
+            expects: ids.iter().copied().filter(|id| kind(id) == Some(RuleKind::Expect)).collect(),
+            changes: ids.iter().any(|id| rules.get(*id as usize).is_some_and(|rule| rule.change.is_some())),
         }
     }
 
@@ -284,26 +293,31 @@ impl PairTable {
             .min()
     }
 
+    /// Whether a rule of the pair remembers what was written.
+    pub(super) fn watches_changes(&self) -> bool {
+        self.changes
+    }
+
+    /// The expect rules of the pair.
+    pub(super) fn expects(&self) -> &[u32] {
+        &self.expects
+    }
+
     /// The first deny rule that objects to any part of a message.
-    pub(super) fn objects(&self, event: &Event<'_>, rules: &[Rule]) -> Option<u32> {
+    pub(super) fn objects(&self, scene: Scene<'_, '_>) -> Option<u32> {
         if self.deny.shapes.is_empty() {
             return None;
         }
-        Ask::each(event).filter_map(|ask| self.objects_to(&ask, rules)).min()
+        Ask::each(scene.event).filter_map(|ask| self.objects_to(&ask, scene)).min()
     }
 
-    fn objects_to(&self, ask: &Ask<'_>, rules: &[Rule]) -> Option<u32> {
+    fn objects_to(&self, ask: &Ask<'_>, scene: Scene<'_, '_>) -> Option<u32> {
         let mut found: Option<u32> = None;
         let mut note = |rule: u32| found = Some(found.map_or(rule, |before| before.min(rule)));
         for bucket in self.deny.buckets(ask).iter() {
             bucket.free.overlapping(ask.first, ask.last).for_each(|run| note(run.rule));
-            if !ask.valued() {
-                continue;
-            }
             bucket.bounded.overlapping(ask.first, ask.last, &mut |run| {
-                let (first, last) = (run.first.max(ask.first), run.last.min(ask.last));
-                let seen = (first..=last).map_while(|index| ask.value(index));
-                if { seen }.any(|value| holds(rules, run.rule, value)) {
+                if scene.objects(run.rule, ask, run.first.max(ask.first), run.last.min(ask.last)) {
                     note(run.rule);
                 }
             });
@@ -312,10 +326,11 @@ impl PairTable {
     }
 
     /// The first rule that allows a message, or the first thing in it that none allows.
-    pub(super) fn allows<'a>(&self, event: &Event<'a>, rules: &[Rule]) -> Result<u32, Miss<'a>> {
+    pub(super) fn allows<'a>(&self, scene: Scene<'_, 'a>) -> Result<u32, Miss<'a>> {
+        let event = scene.event;
         let mut first = None;
         for ask in Ask::each(event) {
-            match self.allows_ask(&ask, rules) {
+            match self.allows_ask(&ask, scene) {
                 Ok(rule) => first = first.or(Some(rule)),
                 Err(index) => return Err(Miss { ask, index }),
             }
@@ -325,7 +340,7 @@ impl PairTable {
     }
 
     /// Walks the points of an ask as far as rules reach; fails with the first point that none allows.
-    fn allows_ask(&self, ask: &Ask<'_>, rules: &[Rule]) -> Result<u32, u32> {
+    fn allows_ask(&self, ask: &Ask<'_>, scene: Scene<'_, '_>) -> Result<u32, u32> {
         let buckets = self.allow.buckets(ask);
         let mut first = None;
         let mut index = ask.first;
@@ -333,7 +348,11 @@ impl PairTable {
             let free = buckets.iter().filter_map(|b| b.free.at(index)).min_by_key(|run| run.rule);
             let (rule, reach) = match free {
                 Some(run) => (run.rule, run.last),
-                None => allows_value(&buckets, ask, index, rules).ok_or(index)?,
+                None => {
+                    let (rule, reach) = allows_conditionally(&buckets, ask, index, scene).ok_or(index)?;
+                    scene.makes_use_of(rule, ask, index);
+                    (rule, reach)
+                }
             };
             let first = *first.get_or_insert(rule);
             if reach >= ask.last {
@@ -344,7 +363,8 @@ impl PairTable {
     }
 
     /// The rule that came closest to allowing an ask, and what kept it from it. Not on the path of what is allowed.
-    pub(super) fn nearest(&self, miss: &Miss<'_>, rules: &[Rule]) -> (Option<u32>, Why) {
+    pub(super) fn nearest(&self, miss: &Miss<'_>, scene: Scene<'_, '_>) -> (Option<u32>, Why) {
+        let rules = scene.rules;
         let Miss { ask, index } = miss;
         let index = *index;
         let mut limited: Option<u32> = None;
@@ -356,18 +376,15 @@ impl PairTable {
             let beside = bucket.free.neighbours(index).chain(bucket.bounded.neighbours(index));
             closest = beside.map(|run| (run.distance(index), run.rule)).chain(closest).min();
         }
+        if let Some((rule, why)) = limited.and_then(|rule| Some((rule, scene.refuses(rule, ask, index)?))) {
+            return (Some(rule), why);
+        }
         let Some(range) = ask.range else {
-            return match limited.or(self.allow.coarse(ask)) {
+            return match self.allow.coarse(ask) {
                 Some(rule) => (Some(rule), Why::NoPoints),
                 None => self.nearest_other(ask, rules),
             };
         };
-        if let Some(rule) = limited {
-            return match ask.value(index) {
-                Some(value) => (Some(rule), Why::Value { range, index, value: Seen::from(value) }),
-                None => (Some(rule), Why::ValueUnknown { range, index }),
-            };
-        }
         match closest.map(|(_, rule)| rule).or(self.allow.coarse(ask)) {
             Some(rule) => (Some(rule), Why::Outside { range, index }),
             None => self.nearest_other(ask, rules),
@@ -403,26 +420,18 @@ impl PairTable {
     }
 }
 
-/// The first rule with limits that allows one point, and how far it is known to.
-fn allows_value(buckets: &Buckets<'_>, ask: &Ask<'_>, index: u32, rules: &[Rule]) -> Option<(u32, u32)> {
-    let value = ask.value(index);
-    if value.is_none() && (ask.valued() || changes(ask.verb)) {
-        return None;
-    }
+/// The first rule with further conditions that allows one point, and how far it is known to.
+fn allows_conditionally(
+    buckets: &Buckets<'_>,
+    ask: &Ask<'_>,
+    index: u32,
+    scene: Scene<'_, '_>,
+) -> Option<(u32, u32)> {
     let mut found: Option<(u32, u32)> = None;
     for bucket in buckets.iter() {
         bucket.bounded.overlapping(index, index, &mut |run| {
-            if found.is_some_and(|(rule, _)| rule <= run.rule) {
-                return;
-            }
-            match value {
-                None => found = Some((run.rule, run.last)),
-                Some(value) if holds(rules, run.rule, value) => {
-                    let fits = |at: &u32| ask.value(*at).is_some_and(|value| holds(rules, run.rule, value));
-                    let more = (index..=run.last.min(ask.last)).skip(1).take_while(fits);
-                    found = Some((run.rule, more.last().unwrap_or(index)));
-                }
-                Some(_) => {}
+            if found.is_none_or(|(rule, _)| run.rule < rule) {
+                found = scene.lets(run.rule, ask, index, run.last).map(|reach| (run.rule, reach)).or(found);
             }
         });
     }

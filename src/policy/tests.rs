@@ -26,7 +26,11 @@ fn rules(body: &str) -> RuleSet {
 }
 
 fn judge(rules: &RuleSet, event: &Event<'_>) -> Verdict {
-    rules.judge(&rules.pair(event.flow, event.proto), event)
+    rules.judge(&rules.pair(event.flow, event.proto), event, &mut Memory::default())
+}
+
+fn at(ip: [u8; 4]) -> End {
+    End { address: IpAddr::from(ip).into(), mac: None, vlan: None }
 }
 
 fn passes(rules: &RuleSet, event: &Event<'_>) -> bool {
@@ -251,14 +255,14 @@ fn hosts_are_known_by_mac_address_too() {
     assert!(!passes(&rules, &request(&flow, Verb::Read, 3, &[])));
     flow.src_mac = Some(Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70]));
     assert!(passes(&rules, &request(&flow, Verb::Read, 3, &[])));
-    assert_eq!(rules.name_of(flow.src.address, flow.src_mac), Some("cart"));
-    assert_eq!(rules.name_of(flow.dst.address, None), Some("field"));
-    assert_eq!(rules.name_of(IpAddr::from([10, 20, 1, 3]).into(), None), Some("plc-3"));
-    assert_eq!(rules.name_of(IpAddr::from([8, 8, 8, 8]).into(), None), None);
-    assert_eq!(rules.who(flow.src.address, flow.src_mac), Who::Host("cart"));
-    assert_eq!(rules.who(flow.dst.address, None), Who::Within("field"));
-    assert_eq!(rules.who(IpAddr::from([10, 20, 0, 70]).into(), None), Who::Within("engineering"));
-    assert_eq!(rules.who(flow.src.address, None), Who::Unknown);
+    assert_eq!(rules.name_of(End::sender(&flow)), Some("cart"));
+    assert_eq!(rules.name_of(End::receiver(&flow)), Some("field"));
+    assert_eq!(rules.name_of(at([10, 20, 1, 3])), Some("plc-3"));
+    assert_eq!(rules.name_of(at([8, 8, 8, 8])), None);
+    assert_eq!(rules.who(End::sender(&flow)), Who::Host("cart"));
+    assert_eq!(rules.who(End::receiver(&flow)), Who::Within("field"));
+    assert_eq!(rules.who(at([10, 20, 0, 70])), Who::Within("engineering"));
+    assert_eq!(rules.who(End { mac: None, ..End::sender(&flow) }), Who::Unknown);
 }
 
 #[test]
@@ -306,14 +310,14 @@ fn a_wrong_name_is_shown_with_the_right_one() {
     );
     assert_eq!(
         said_of(
-            "protocol = \"modbuss\"\nmay = [\"raed\"]\nseverity = \"hi\"\nfrm = \"scada\"\nrate = \"12/min\"\nattack = \"T99\"\n"
+            "protocol = \"modbuss\"\nmay = [\"raed\"]\nseverity = \"hi\"\nfrm = \"scada\"\nrate = \"12/mins\"\nattack = \"T99\"\n"
         ),
         [
             "12 error: unknown protocol 'modbuss'; did you mean 'modbus'? [modbuss]",
             "13 error: unknown verb 'raed'; did you mean 'read'? [raed]",
             "14 error: unknown severity 'hi' [hi]",
             "15 error: unknown key 'frm'; did you mean 'from'? [frm]",
-            "16 error: 'rate' is not supported yet in this version [rate]",
+            "16 error: 'mins' is not a unit of time; did you mean '12/min'? [mins]",
             "17 error: 'T99' is not an ATT&CK technique [T99]",
         ]
     );
@@ -376,7 +380,8 @@ fn doubles_circles_and_tables_that_are_not_there() {
             "8 error: unknown host 'q'; did you mean 'a'? [q]",
             "10 error: 'level' takes a level from 0 to 5, not a number [9]",
             "10 error: unknown host 'qq' [qq]",
-            "11 error: 'expect' is not supported yet in this version [expect]",
+            "11 error: the rule does not say how often something is expected [[[expect]]]",
+            "12 error: 'name' takes a text in quotes, not a number [1]",
             "13 error: unknown key 'alow'; did you mean 'allow'? [alow]",
             "14 error: the rule has no name [[[deny]]]",
             "20 error: a rule named 'd' is already there (pump.toml:17) [d]",
@@ -491,9 +496,13 @@ fn a_hundred_thousand_rules_compile_fast() {
     let points = [range(HOLDING, 500, 501, Verb::Write, true)];
     let event = write(&flow, &points, &[Value::Int(500), Value::Int(0)]);
     let pair = loaded.rules.pair(&flow, &WORDS);
+    let mut memory = Memory::default();
     let start = std::time::Instant::now();
     for _ in 0..100_000 {
-        assert!(matches!(loaded.rules.judge(std::hint::black_box(&pair), &event), Verdict::Allowed { .. }));
+        assert!(matches!(
+            loaded.rules.judge(std::hint::black_box(&pair), &event, &mut memory),
+            Verdict::Allowed { .. }
+        ));
     }
     println!("judging a write of two values took {:?}", start.elapsed() / 100_000);
 }

@@ -56,6 +56,33 @@ pub enum Why {
         /// The value.
         value: Seen,
     },
+    /// The objects are of another kind than those of the rule.
+    Object {
+        /// The run of points, as the message has it.
+        range: PointRange,
+    },
+    /// The rule holds at other times.
+    When,
+    /// The rule was used as often as it may be.
+    Rate,
+    /// The value is further from the one before than the rule lets it go.
+    Change {
+        /// The run of points that the value belongs to.
+        range: PointRange,
+        /// Its point.
+        index: u32,
+        /// The value.
+        value: Seen,
+        /// What was written before.
+        before: f64,
+    },
+    /// The two are in different zones, and no conduit between them carries this.
+    Conduit {
+        /// The sender's zone, by its place in [`RuleSet::zones`](super::RuleSet::zones).
+        from: u16,
+        /// The receiver's.
+        to: u16,
+    },
     /// The rule limits values, and the message changes a point without saying to what.
     ValueUnknown {
         /// The run of points, as the message has it.

@@ -9,7 +9,7 @@ use crate::event::{Event, Flow, Sink};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
 use crate::packet::{self, Decoded, Decoder};
-use crate::policy::{Pair, Rule, RuleSet, Verdict};
+use crate::policy::{Memory, Pair, Relaxed, Rule, RuleSet, Verdict, Watch};
 use crate::protocol;
 use crate::stream::{self, Conversation, Delivery, FlowTable};
 use std::collections::HashMap;
@@ -21,6 +21,10 @@ struct Scope {
     rules: Option<Arc<RuleSet>>,
     /// Messages that each rule decided, by its place.
     rule_hits: Vec<u64>,
+    /// What judging remembers.
+    memory: Memory,
+    /// What is expected.
+    watch: Watch,
     desk: Desk,
     emit: Box<dyn FnMut(Alert) + Send>,
     events: Option<EventLog>,
@@ -63,6 +67,8 @@ impl Pipeline {
             tally: parts.tally,
             rules: None,
             rule_hits: Vec::new(),
+            memory: Memory::default(),
+            watch: Watch::default(),
             desk: parts.desk,
             emit: parts.emit,
             events: parts.events,
@@ -107,6 +113,9 @@ impl Pipeline {
         flows.packet(frame.ts, &packet, &mut |conversation, side, delivery| {
             scope.deliver(conversation, side, delivery, frame.ts, frame.number);
         });
+        if scope.watch.is_due(frame.ts) {
+            scope.overdue(frame.ts);
+        }
         // A quiet moment for old conversations comes with every 4096th packet.
         if self.packets.is_multiple_of(4096) {
             self.tick(frame.ts);
@@ -121,6 +130,9 @@ impl Pipeline {
             let ts = conversation.last_seen;
             scope.deliver(conversation, side, delivery, ts, frame);
         });
+        if scope.watch.is_due(now) {
+            scope.overdue(now);
+        }
         scope.desk.tick(now, &mut scope.emit);
     }
 
@@ -135,6 +147,9 @@ impl Pipeline {
             let ts = conversation.last_seen;
             scope.deliver(conversation, side, delivery, ts, frame);
         });
+        if let Some((_, last)) = self.span {
+            scope.overdue(last);
+        }
         scope.desk.finish(&mut scope.emit);
         scope.events.take().map_or(Ok(()), EventLog::finish)
     }
@@ -181,6 +196,16 @@ impl Pipeline {
         &self.scope.desk
     }
 
+    /// What judging had to forget, and how many rules that expect something wait in vain at present.
+    pub fn memory(&self) -> (u64, usize) {
+        (self.scope.memory.evicted(), self.scope.watch.silent())
+    }
+
+    /// What maintenance windows let pass since this was last asked.
+    pub fn take_relaxed(&mut self) -> Vec<Relaxed> {
+        self.scope.memory.take_relaxed()
+    }
+
     /// The rules in force and how many messages each decided.
     pub fn rules(&self) -> Option<(&RuleSet, &[u64])> {
         self.scope.rules.as_deref().map(|rules| (rules, self.scope.rule_hits.as_slice()))
@@ -196,6 +221,13 @@ fn last_frame(talk: &Talk) -> u64 {
 }
 
 impl Scope {
+    /// Says what has been silent for too long.
+    fn overdue(&mut self, now: Timestamp) {
+        let Scope { rules, watch, desk, emit, .. } = self;
+        let Some(rules) = rules.as_deref() else { return watch.rest() };
+        rules.overdue(watch, now, &mut |rules, silence| desk.silence(now, &silence, rules, emit));
+    }
+
     fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
         // A rule keeps its count over a reload, by its name.
         let before: HashMap<&str, u64> = match &self.rules {
@@ -210,6 +242,8 @@ impl Scope {
         let count = |rule: &Rule| before.get(rule.name.as_str()).copied().unwrap_or(0);
         self.rule_hits = rules.as_ref().map_or(Vec::new(), |rules| rules.rules().iter().map(count).collect());
         self.rules = rules;
+        self.desk.end_lasting(&mut self.emit);
+        self.watch = Watch::default();
     }
 
     /// Takes what a conversation delivers.
@@ -318,7 +352,7 @@ impl Sink for Judge<'_> {
 
 impl Judge<'_> {
     fn judge(&mut self, event: &Event<'_>) {
-        let Scope { rules, rule_hits, desk, emit, .. } = &mut *self.scope;
+        let Scope { rules, rule_hits, memory, watch, desk, emit, .. } = &mut *self.scope;
         let Some(rules) = rules.as_ref() else { return };
         let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
         if stale {
@@ -327,8 +361,16 @@ impl Judge<'_> {
         }
         let Some([low, high]) = &self.pairs else { return };
         let pair = if is_upward(event.flow) { low } else { high };
-        let verdict = rules.judge(pair, event);
+        let verdict = rules.judge(pair, event, memory);
         count_hit(rule_hits, &verdict);
+        if pair.is_awaited() {
+            let mut said = |rules: &RuleSet, silence| desk.silence(event.ts, &silence, rules, emit);
+            rules.observe(pair, event, watch, &mut said, &mut |id| {
+                if let Some(count) = rule_hits.get_mut(id as usize) {
+                    *count += 1;
+                }
+            });
+        }
         desk.event(event, &verdict, rules, emit);
     }
 }

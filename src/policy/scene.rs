@@ -1,0 +1,129 @@
+//! The conditions of a rule beyond who, which device, what and where: values, kinds of object, time, rate, change.
+
+use super::memory::Memory;
+use super::rule::{Maintenance, Rule, RuleKind};
+use super::table::{Ask, changes};
+use super::verdict::{Seen, Why};
+use crate::event::{Event, Value};
+
+/// What a message meets: the rules, and what is remembered of those before it.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s, 'e> {
+    pub rules: &'s [Rule],
+    pub maintenance: &'s [Maintenance],
+    pub memory: &'s Memory,
+    pub event: &'s Event<'e>,
+}
+
+impl Scene<'_, '_> {
+    pub(super) fn rule(&self, id: u32) -> Option<&Rule> {
+        self.rules.get(id as usize)
+    }
+
+    /// Whether an allow rule lets a point of an ask pass, and up to which point of the ask that is known.
+    /// `last` is the last point of the run that names the rule.
+    pub(super) fn lets(&self, id: u32, ask: &Ask<'_>, index: u32, last: u32) -> Option<u32> {
+        let rule = self.rule(id)?;
+        if self.refuses(id, ask, index).is_some() {
+            return self.relaxing(rule).map(|_| index);
+        }
+        let by_value = rule.values.is_some() || !rule.own_values.is_empty() || rule.change.is_some();
+        if !by_value || !ask.valued() {
+            return Some(last);
+        }
+        let more = (index..=last.min(ask.last)).skip(1);
+        Some(more.take_while(|at| self.refuses(id, ask, *at).is_none()).last().unwrap_or(index))
+    }
+
+    /// Notes that an allow rule is what lets a point pass.
+    pub(super) fn makes_use_of(&self, id: u32, ask: &Ask<'_>, index: u32) {
+        let Some(rule) = self.rule(id).filter(|rule| rule.rate.is_some() || !rule.relaxed.is_empty()) else {
+            return;
+        };
+        if self.refuses(id, ask, index).is_none() {
+            self.memory.will_use(id, RuleKind::Allow);
+        } else if let Some(window) = self.relaxing(rule) {
+            self.memory.will_relax(window, id);
+        }
+    }
+
+    fn relaxing(&self, rule: &Rule) -> Option<u32> {
+        self.memory.relaxing(self.maintenance, rule, self.event.ts)
+    }
+
+    /// The condition of an allow rule that a point of an ask does not meet.
+    pub(super) fn refuses(&self, id: u32, ask: &Ask<'_>, index: u32) -> Option<Why> {
+        let (rule, ts) = (self.rule(id)?, self.event.ts);
+        if let Some(objects) = &rule.objects {
+            let Some(range) = ask.range else { return Some(Why::NoPoints) };
+            if !objects.contains(&(range.space, range.variant)) {
+                return Some(Why::Object { range });
+            }
+        }
+        if !self.memory.is_during(id, rule, ts) {
+            return Some(Why::When);
+        }
+        self.refuses_value(rule, ask, index)
+            .or_else(|| (!self.memory.has_room(id, rule, self.event)).then_some(Why::Rate))
+    }
+
+    fn refuses_value(&self, rule: &Rule, ask: &Ask<'_>, index: u32) -> Option<Why> {
+        let value = ask.value(index);
+        let Some(range) = ask.range else {
+            let needs = rule.values.is_some() || !rule.own_values.is_empty();
+            return (needs && changes(ask.verb)).then_some(Why::NoPoints);
+        };
+        let Some(value) = value else {
+            let own = || {
+                let meets = |(span, _): &(super::Span, super::Limits)| {
+                    span.space == range.space && span.first <= ask.last && index <= span.last
+                };
+                rule.own_values.iter().any(meets)
+            };
+            let unknown = (ask.valued() || changes(ask.verb)) && (rule.values.is_some() || own());
+            return unknown.then_some(Why::ValueUnknown { range, index });
+        };
+        if rule.limits(range.space, index).is_some_and(|limits| !limits.holds(value)) {
+            return Some(Why::Value { range, index, value: Seen::from(value) });
+        }
+        let before = self.jump(rule, ask, index, value)?;
+        Some(Why::Change { range, index, value: Seen::from(value), before })
+    }
+
+    /// What was written before, where this value is too far from it.
+    fn jump(&self, rule: &Rule, ask: &Ask<'_>, index: u32, value: Value<'_>) -> Option<f64> {
+        let (change, space) = (rule.change.as_ref()?, ask.range?.space);
+        let factor = rule.limits(space, index).map_or(rule.scale.factor, |limits| limits.scale.factor);
+        self.memory.jump(change, factor, self.event, (space, index), value.number()?)
+    }
+
+    /// Whether a deny rule objects to a part of an ask that its run names, from `first` to `last`.
+    pub(super) fn objects(&self, id: u32, ask: &Ask<'_>, first: u32, last: u32) -> bool {
+        let Some(rule) = self.rule(id) else { return false };
+        let object = |objects: &Vec<_>| ask.range.is_some_and(|at| objects.contains(&(at.space, at.variant)));
+        if !rule.objects.as_ref().is_none_or(object) || !self.memory.is_during(id, rule, self.event.ts) {
+            return false;
+        }
+        let (limited, jumps) = (rule.values.is_some() || !rule.own_values.is_empty(), rule.change.is_some());
+        if limited || jumps {
+            let Some(range) = ask.range.filter(|range| range.valued) else { return false };
+            let values = (first..=last).map_while(|index| Some((index, ask.value(index)?)));
+            let meets = |(index, value): (u32, Value<'_>)| {
+                (!limited || rule.limits(range.space, index).is_some_and(|limits| limits.holds(value)))
+                    && (!jumps || self.jump(rule, ask, index, value).is_some())
+            };
+            if !{ values }.any(meets) {
+                return false;
+            }
+        }
+        if let Some(window) = self.relaxing(rule) {
+            self.memory.will_relax(window, id);
+            return false;
+        }
+        if rule.rate.is_some() && self.memory.has_room(id, rule, self.event) {
+            self.memory.will_use(id, RuleKind::Deny);
+            return false;
+        }
+        true
+    }
+}
