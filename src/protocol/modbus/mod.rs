@@ -93,7 +93,8 @@ fn write_point(range: PointRange, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Certain where whole messages fill the segment and their fields fit a function of the standard exactly.
 fn probe(_: Transport, bytes: &[u8]) -> Probe {
     // A checksum that fits and fields that do: nothing else looks like this.
-    if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, &mut Vec::new()), serial::Ascii::Frame(_)) {
+    if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, None, &mut Vec::new()), serial::Ascii::Frame(_))
+    {
         return Probe::Certain;
     }
     let Some(header) = Header::parse(bytes) else {
