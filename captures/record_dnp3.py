@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Records a DNP3 master and an outstation of dnp3py: polls, controls, time, freezes, unsolicited responses, restarts.
 
-    pip install dnp3py          # recorded with 0.6
+    pip install dnp3py==0.6.0
     sudo python3 captures/record_dnp3.py [FILE]       # default: captures/dnp3-substation.pcap
 
 Everything stays on loopback: master 127.40.0.10 (link address 1), outstation 127.40.1.1 port 20000 (link address 10).
-Each step is printed as it is made.
+Each step is printed as it is made. Other addresses and ports are options. `--steps FILE` writes what both said, a JSON
+object a link frame, in the order in which the master sent or got them: fields of dnp3py's own decoders.
 """
 
+import argparse
 import asyncio
+import json
 import logging
 import pathlib
-import sys
 import time
 
 from dnp3.application.builder import (
@@ -24,24 +26,159 @@ from dnp3.application.builder import (
 )
 from dnp3.application.fragment import ObjectBlock, RequestFragment
 from dnp3.application.header import RequestHeader
-from dnp3.application.qualifiers import ObjectHeader, PrefixCode, RangeCode
+from dnp3.application.parser import _parse_range, parse_request, parse_response
+from dnp3.application.qualifiers import ObjectHeader, PrefixCode, RangeCode, get_prefix_size
 from dnp3.core.enums import ControlCode, FunctionCode
+from dnp3.core.timestamp import DNP3Timestamp
 from dnp3.database import Database
 from dnp3.database.point import AnalogInputConfig, AnalogOutputConfig, BinaryInputConfig, BinaryOutputConfig
 from dnp3.database.point import CounterConfig, EventClass
 from dnp3.datalink.builder import build_request_link_status, build_test_link_state, build_unconfirmed_user_data
+from dnp3.datalink.parser import FrameParser
 from dnp3.master import DefaultSOEHandler, Master, MasterConfig, MasterTcpRunner
 from dnp3.master.tcp_runner import MasterRunnerError
+from dnp3.objects import registry
 from dnp3.outstation import Outstation, OutstationConfig, OutstationTcpRunner
 from dnp3.outstation.handler import CommandResult, DefaultCommandHandler
+from dnp3.transport.reassembler import Reassembler
+from dnp3.transport.segment import TransportSegment
 from dnp3.transport.segmenter import Segmenter
 from dnp3.transport_io.channel import ChannelState, TcpConfig
 from dnp3.transport_io.tcp_client import TcpClientChannel
 
 from tcpdump import recording
 
-MASTER, OUTSTATION, PORT = "127.40.0.10", "127.40.1.1", 20000
 MASTER_LINK, OUTSTATION_LINK = 1, 10
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default=str(pathlib.Path(__file__).with_name("dnp3-substation.pcap")))
+    parser.add_argument("--master", default="127.40.0.10", help="address of the master")
+    parser.add_argument("--outstation", default="127.40.1.1", help="address of the outstation")
+    parser.add_argument("--port", type=int, default=20000, help="port of the outstation")
+    parser.add_argument("--steps", metavar="FILE", help="write what both said, a JSON object a link frame")
+    return parser.parse_args()
+
+
+class Values(DefaultSOEHandler):
+    """Keeps the values of a response in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[dict] = []
+
+    def keep(self, values, info) -> None:
+        for value in values:
+            kept = {"index": value.index, "value": value.value, "quality": int(value.quality)}
+            if value.timestamp is not None:
+                kept["time_ms"] = DNP3Timestamp.from_datetime(value.timestamp).milliseconds
+            self.values.append(kept)
+
+    on_binary_input = on_binary_output = on_analog_input = on_analog_output = keep
+    on_counter = on_frozen_counter = on_double_bit_input = keep
+
+
+class Steps:
+    """What master and outstation said, decoded by dnp3py."""
+
+    def __init__(self) -> None:
+        self.step = "reset link"
+        self.frames: list[dict] = []
+        self.parsers = {sender: FrameParser() for sender in ("master", "outstation")}
+        self.fragments = {sender: Reassembler() for sender in ("master", "outstation")}
+
+    def octets(self, sender: str, octets: bytes) -> None:
+        for frame in self.parsers[sender].feed(octets):
+            control = frame.header.control
+            told = {
+                "step": self.step,
+                "from": sender,
+                "source": frame.header.source,
+                "destination": frame.header.destination,
+                "dir": control.dir_from_master,
+                "prm": control.prm,
+                "fcb": control.fcb,
+                "fcv_or_dfc": control.fcv,
+                "link_function": int(control.function_code),
+            }
+            if frame.user_data:
+                segment = TransportSegment.from_bytes(frame.user_data)
+                head = segment.header
+                told["transport"] = {"fir": head.fir, "fin": head.fin, "sequence": head.seq}
+                whole = self.fragments[sender].add(segment)
+                if whole is not None:
+                    told["application"] = application(sender, whole.data)
+            self.frames.append(told)
+
+
+def application(sender: str, octets: bytes) -> dict:
+    """The fields of a fragment."""
+    response = sender == "outstation"
+    fragment = parse_response(octets) if response else parse_request(octets)
+    control = fragment.header.control
+    told = {
+        "function": int(fragment.header.function),
+        "sequence": control.seq,
+        "fir": control.fir,
+        "fin": control.fin,
+        "con": control.con,
+        "unsolicited": control.uns,
+        # Two octets as they were sent, the first above the second.
+        "iin": int.from_bytes(fragment.header.iin.to_bytes(), "big") if response else None,
+    }
+    values = Values()
+    if response:
+        config = MasterConfig(address=MASTER_LINK, outstation_address=OUTSTATION_LINK)
+        Master(handler=values, config=config).process_response(octets)
+    rest = values.values
+    told["objects"] = []
+    for block in fragment.objects:
+        head, span = block.header, _parse_range(block.data, block.header.range_code)
+        item = {"group": head.group, "variation": head.variation, "qualifier": head.qualifier, "count": span.count}
+        if head.range_code <= RangeCode.UINT32_START_STOP:
+            item |= {"first": span.start, "last": span.stop}
+        carried = block.data[span.bytes_consumed :]
+        if carried and head.group in (12, 41, 50, 51, 52, 80):
+            item["values"] = list(written(block, span, carried))
+        elif carried:
+            item["values"], rest = rest[: span.count], rest[span.count :]
+        told["objects"].append(item)
+    if rest:
+        raise SystemExit(f"values that belong to no object: {rest}")
+    return told
+
+
+def written(block: ObjectBlock, span, octets: bytes):
+    """Commands, times and bits, one by one, with the index where they have one."""
+    group, variation = block.header.group, block.header.variation
+    prefix = get_prefix_size(block.header.prefix_code)
+    if group == 80:
+        for at in range(span.count):
+            yield {"index": span.start + at, "value": bool(octets[at // 8] >> at % 8 & 1)}
+        return
+    # dnp3py has no class for the last recorded time, which is laid out as the time.
+    kind = registry.lookup(group, 1 if (group, variation) == (50, 3) else variation)
+    if kind is None:
+        # An analog output: a little-endian number and the status.
+        width = {1: 4, 2: 2}[variation]
+    for _ in range(span.count):
+        index, octets = octets[:prefix], octets[prefix:]
+        told = {"index": int.from_bytes(index, "little")} if prefix else {}
+        if kind is None:
+            number = int.from_bytes(octets[:width], "little", signed=True)
+            yield told | {"value": number, "status": octets[width]}
+            octets = octets[width + 1 :]
+            continue
+        item = kind.from_bytes(octets[: kind.SIZE])
+        octets = octets[kind.SIZE :]
+        if group == 12:
+            times = {"on_ms": item.on_time_ms, "off_ms": item.off_time_ms, "status": int(item.status)}
+            yield told | {"control": int(item.control_code), "operations": item.count} | times
+        elif group == 52:
+            yield told | {"value": item.delay_seconds if variation == 1 else item.delay_ms}
+        else:
+            yield told | {"time_ms": item.timestamp.milliseconds}
 
 
 class Breakers(DefaultCommandHandler):
@@ -101,12 +238,25 @@ class Substation(OutstationTcpRunner):
 
 
 class FromControlCentre(TcpClientChannel):
-    """A client channel with the control centre's address."""
+    """A client channel with the control centre's address, which keeps a record of what goes through it."""
+
+    def __init__(self, config: TcpConfig, address: str, steps: Steps):
+        super().__init__(config=config)
+        self.address, self.steps = address, steps
 
     async def open(self):
         host, port = self.config.host, self.config.port
-        self._reader, self._writer = await asyncio.open_connection(host, port, local_addr=(MASTER, 0))
+        self._reader, self._writer = await asyncio.open_connection(host, port, local_addr=(self.address, 0))
         self._state = ChannelState.OPEN
+
+    async def write_all(self, data):
+        self.steps.octets("master", data)
+        await super().write_all(data)
+
+    async def read(self, *args, **kwargs):
+        data = await super().read(*args, **kwargs)
+        self.steps.octets("outstation", data)
+        return data
 
 
 def database() -> Database:
@@ -148,27 +298,33 @@ def now() -> bytes:
     return int(time.time() * 1000).to_bytes(6, "little")
 
 
-async def exchange() -> None:
+async def exchange(chosen: argparse.Namespace) -> None:
     points = database()
     outstation = Outstation(
         database=points,
         config=OutstationConfig(address=OUTSTATION_LINK, master_address=MASTER_LINK),
         handler=Breakers(),
     )
-    substation = Substation(outstation=outstation, host=OUTSTATION, port=PORT)
+    substation = Substation(outstation=outstation, host=chosen.outstation, port=chosen.port)
     serving = asyncio.create_task(substation.run())
-    await asyncio.sleep(0.3)
+    while not substation.is_running:
+        if serving.done():
+            raise SystemExit(f"cannot listen: {serving.exception()}")
+        await asyncio.sleep(0.01)
 
     master = Master(
         handler=DefaultSOEHandler(),
         config=MasterConfig(address=MASTER_LINK, outstation_address=OUTSTATION_LINK),
     )
-    channel = FromControlCentre(config=TcpConfig(host=OUTSTATION, port=PORT))
-    runner = MasterTcpRunner(master=master, host=OUTSTATION, port=PORT, response_timeout=2.0, channel=channel)
+    steps = Steps()
+    where = TcpConfig(host=chosen.outstation, port=chosen.port)
+    channel = FromControlCentre(where, chosen.master, steps)
+    runner = MasterTcpRunner(master=master, host=where.host, port=where.port, response_timeout=2.0, channel=channel)
     await runner.open()
     seq = master.next_request_sequence
 
     async def step(name: str, waiting):
+        steps.step = name
         try:
             answer = await waiting
             iin = [str(info.iin) for info in answer] if isinstance(answer, list) else answer
@@ -242,15 +398,16 @@ async def exchange() -> None:
     await channel.close()
     await substation.stop()
     await asyncio.wait([serving], timeout=3)
+    if chosen.steps:
+        pathlib.Path(chosen.steps).write_text("".join(json.dumps(frame) + "\n" for frame in steps.frames))
 
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING)
-    default = pathlib.Path(__file__).with_name("dnp3-substation.pcap")
-    path = sys.argv[1] if len(sys.argv) > 1 else str(default)
-    with recording(path, f"tcp port {PORT} and host {OUTSTATION}"):
-        asyncio.run(exchange())
-    print(f"recorded to {path}")
+    chosen = options()
+    with recording(chosen.file, f"tcp port {chosen.port} and host {chosen.outstation}"):
+        asyncio.run(asyncio.wait_for(exchange(chosen), timeout=90))
+    print(f"recorded to {chosen.file}")
 
 
 if __name__ == "__main__":

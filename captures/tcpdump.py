@@ -11,7 +11,7 @@ def recording(path: str, packet_filter: str):
     tcpdump = subprocess.Popen(
         # The kernel keeps a slot of the snapshot length for each packet: with the default of 256 KiB only a few packets
         # would find room, and the rest be lost.
-        ["tcpdump", "-i", "lo", "-n", "-s", "4096", "-B", "16384", "-U", "-w", path, packet_filter],
+        ["tcpdump", "-i", "lo", "-n", "-s", "4096", "-B", "16384", "-U", "--immediate-mode", "-w", path, packet_filter],
         stderr=subprocess.PIPE,
         text=True,
     )
