@@ -319,7 +319,7 @@ async def exchange(chosen: argparse.Namespace) -> None:
     steps = Steps()
     where = TcpConfig(host=chosen.outstation, port=chosen.port)
     channel = FromControlCentre(where, chosen.master, steps)
-    runner = MasterTcpRunner(master=master, host=where.host, port=where.port, response_timeout=2.0, channel=channel)
+    runner = MasterTcpRunner(master=master, host=where.host, port=where.port, response_timeout=10.0, channel=channel)
     await runner.open()
     seq = master.next_request_sequence
 
@@ -386,7 +386,7 @@ async def exchange(chosen: argparse.Namespace) -> None:
     for turn in range(6, 10):
         move(points, turn)
         await step("unsolicited response", substation.report())
-        await step("confirm it", runner.listen_unsolicited(timeout=1.0))
+        await step("confirm it", runner.listen_unsolicited(timeout=10.0))
     await step("disable unsolicited", runner.disable_unsolicited())
 
     await step("save configuration, not supported", ask(RequestFragment(header=RequestHeader.build(function=FunctionCode.SAVE_CONFIGURATION, seq=seq()))))
