@@ -12,6 +12,8 @@ mod common;
 mod dnp3;
 #[path = "peers/modbus.rs"]
 mod modbus;
+#[path = "peers/tokio_modbus.rs"]
+mod tokio_modbus_peers; // not the crate
 
 use common::{err, has, ours};
 use serde_json::Value;
