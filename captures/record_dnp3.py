@@ -14,6 +14,7 @@ import asyncio
 import json
 import logging
 import pathlib
+import struct
 import time
 
 from dnp3.application.builder import (
@@ -28,7 +29,7 @@ from dnp3.application.fragment import ObjectBlock, RequestFragment
 from dnp3.application.header import RequestHeader
 from dnp3.application.parser import _parse_range, parse_request, parse_response
 from dnp3.application.qualifiers import ObjectHeader, PrefixCode, RangeCode, get_prefix_size
-from dnp3.core.enums import ControlCode, FunctionCode
+from dnp3.core.enums import ControlCode, FunctionCode, OperationType, TripCloseCode
 from dnp3.core.timestamp import DNP3Timestamp
 from dnp3.database import Database
 from dnp3.database.point import AnalogInputConfig, AnalogOutputConfig, BinaryInputConfig, BinaryOutputConfig
@@ -38,6 +39,7 @@ from dnp3.datalink.parser import FrameParser
 from dnp3.master import DefaultSOEHandler, Master, MasterConfig, MasterTcpRunner
 from dnp3.master.tcp_runner import MasterRunnerError
 from dnp3.objects import registry
+from dnp3.objects.binary_output import CROB
 from dnp3.outstation import Outstation, OutstationConfig, OutstationTcpRunner
 from dnp3.outstation.handler import CommandResult, DefaultCommandHandler
 from dnp3.transport.reassembler import Reassembler
@@ -49,6 +51,8 @@ from dnp3.transport_io.tcp_client import TcpClientChannel
 from tcpdump import recording
 
 MASTER_LINK, OUTSTATION_LINK = 1, 10
+# The number in an analog output, by variation.
+ANALOG_OUTPUTS = {1: "<i", 2: "<h", 3: "<f", 4: "<d"}
 
 
 def options() -> argparse.Namespace:
@@ -57,6 +61,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--master", default="127.40.0.10", help="address of the master")
     parser.add_argument("--outstation", default="127.40.1.1", help="address of the outstation")
     parser.add_argument("--port", type=int, default=20000, help="port of the outstation")
+    parser.add_argument(
+        "--every", action="store_true", help="also what is rare or refused, from an outstation with small fragments"
+    )
     parser.add_argument("--steps", metavar="FILE", help="write what both said, a JSON object a link frame")
     return parser.parse_args()
 
@@ -159,14 +166,13 @@ def written(block: ObjectBlock, span, octets: bytes):
         return
     # dnp3py has no class for the last recorded time, which is laid out as the time.
     kind = registry.lookup(group, 1 if (group, variation) == (50, 3) else variation)
-    if kind is None:
-        # An analog output: a little-endian number and the status.
-        width = {1: 4, 2: 2}[variation]
     for _ in range(span.count):
         index, octets = octets[:prefix], octets[prefix:]
         told = {"index": int.from_bytes(index, "little")} if prefix else {}
-        if kind is None:
-            number = int.from_bytes(octets[:width], "little", signed=True)
+        if group == 41:
+            # dnp3py has no class for analog outputs either: a number and the status.
+            width = struct.calcsize(ANALOG_OUTPUTS[variation])
+            (number,) = struct.unpack_from(ANALOG_OUTPUTS[variation], octets)
             yield told | {"value": number, "status": octets[width]}
             octets = octets[width + 1 :]
             continue
@@ -293,6 +299,75 @@ def write(group: int, variation: int, octets: bytes, seq: int, range_code=RangeC
     return build_write_request((ObjectBlock(header=header, data=octets),), seq=seq)
 
 
+def block(group: int, variation: int, range_code=RangeCode.ALL_OBJECTS, octets: bytes = b"") -> ObjectBlock:
+    header = ObjectHeader.build(group=group, variation=variation, prefix=PrefixCode.NONE, range_code=range_code)
+    return ObjectBlock(header=header, data=octets)
+
+
+def command(group: int, variation: int, index: int, octets: bytes, wide: bool) -> ObjectBlock:
+    """One command with its index before it, in one octet or two. dnp3py 0.6 itself gets the count of wide ones wrong."""
+    prefix, range_code = (PrefixCode.UINT8_INDEX, RangeCode.UINT8_COUNT)
+    if wide:
+        prefix, range_code = (PrefixCode.UINT16_INDEX, RangeCode.UINT16_COUNT)
+    header = ObjectHeader.build(group=group, variation=variation, prefix=prefix, range_code=range_code)
+    return ObjectBlock(header=header, data=struct.pack("<HH" if wide else "<BB", 1, index) + octets)
+
+
+def rare(seq, controls):
+    """Requests that are rare, refused or never answered: name, request, whether to wait for an answer."""
+
+    def plain(function: FunctionCode, *blocks: ObjectBlock) -> RequestFragment:
+        return RequestFragment(header=RequestHeader.build(function=function, seq=seq()), objects=blocks)
+
+    for variation in ANALOG_OUTPUTS:
+        number = -7 if variation < 3 else 12.5
+        octets = struct.pack(ANALOG_OUTPUTS[variation], number) + b"\0"
+        order = command(41, variation, 2, octets, wide=variation % 2 == 0)
+        yield f"direct operate g41v{variation}", plain(FunctionCode.DIRECT_OPERATE, order), True
+        yield f"select g41v{variation}", plain(FunctionCode.SELECT, order), True
+        yield f"operate g41v{variation}", plain(FunctionCode.OPERATE, order), True
+        yield f"read g40v{variation}", plain(FunctionCode.READ, block(40, variation)), True
+    odd = ControlCode.from_fields(OperationType.PULSE_ON, tcc=TripCloseCode.CLOSE, clear=True, queue=True)
+    for name, order in (
+        ("pulse off 7", controls().pulse_off(7, on_time=10, off_time=20, count=3)),
+        ("close 7, clear, queue", controls().add_crob(7, odd, count=255, on_time=0xFFFFFFFF, off_time=1)),
+        ("two kinds at once", controls().latch_on(1).add_analog(1, -100000)),
+    ):
+        task = order.build_direct_operate()
+        yield f"direct operate {name}", task.build_request(seq()), True
+        yield f"direct operate {name}, no answer", plain(
+            FunctionCode.DIRECT_OPERATE_NO_ACK, *task.build_request(0).objects
+        ), False
+    latch = command(12, 1, 300, CROB.latch_on().to_bytes(), wide=True)
+    yield "direct operate latch on 300", plain(FunctionCode.DIRECT_OPERATE, latch), True
+    yield "freeze and clear, no answer", plain(FunctionCode.FREEZE_CLEAR_NO_ACK, block(20, 0)), False
+    yield "freeze at time, no answer", plain(FunctionCode.FREEZE_AT_TIME_NO_ACK, block(20, 0)), False
+    wide = block(30, 1, RangeCode.UINT16_START_STOP, struct.pack("<HH", 3, 60))
+    yield "read g30v1 3-60, wide range", plain(FunctionCode.READ, wide), True
+    one = block(30, 1, RangeCode.UINT8_START_STOP, bytes([7, 7]))
+    yield "read three kinds at once", plain(FunctionCode.READ, one, block(10, 0), block(20, 0)), True
+    yield "read g110, not there", plain(FunctionCode.READ, block(110, 0)), True
+    beyond = block(30, 1, RangeCode.UINT8_START_STOP, bytes([200, 210]))
+    yield "read g30v1 200-210, not there", plain(FunctionCode.READ, beyond), True
+    bit = block(80, 1, RangeCode.UINT8_START_STOP, bytes([4, 4, 1]))
+    yield "write need for time", plain(FunctionCode.WRITE, bit), True
+    for function in (
+        FunctionCode.FREEZE_AT_TIME,
+        FunctionCode.INITIALIZE_DATA,
+        FunctionCode.INITIALIZE_APPLICATION,
+        FunctionCode.START_APPLICATION,
+        FunctionCode.STOP_APPLICATION,
+        FunctionCode.OPEN_FILE,
+        FunctionCode.CLOSE_FILE,
+        FunctionCode.DELETE_FILE,
+        FunctionCode.GET_FILE_INFO,
+        FunctionCode.AUTHENTICATE_FILE,
+        FunctionCode.ABORT_FILE,
+    ):
+        yield f"{function.name}, refused", plain(function), True
+    yield "ASSIGN_CLASS, refused", plain(FunctionCode.ASSIGN_CLASS, block(60, 2), block(30, 0)), True
+
+
 def now() -> bytes:
     """The time as DNP3 has it: milliseconds since 1970, six octets, lowest first."""
     return int(time.time() * 1000).to_bytes(6, "little")
@@ -302,7 +377,9 @@ async def exchange(chosen: argparse.Namespace) -> None:
     points = database()
     outstation = Outstation(
         database=points,
-        config=OutstationConfig(address=OUTSTATION_LINK, master_address=MASTER_LINK),
+        config=OutstationConfig(
+            address=OUTSTATION_LINK, master_address=MASTER_LINK, max_fragment_size=300 if chosen.every else 2048
+        ),
         handler=Breakers(),
     )
     substation = Substation(outstation=outstation, host=chosen.outstation, port=chosen.port)
@@ -381,6 +458,9 @@ async def exchange(chosen: argparse.Namespace) -> None:
     await step("read all g21", ask(build_all_objects_request(FunctionCode.READ, 21, 0, seq=seq())))
     await step("freeze and clear", ask(build_range_request(FunctionCode.FREEZE_CLEAR, 20, 0, 0, 1, seq=seq())))
     await step("freeze, no answer", runner.send(build_all_objects_request(FunctionCode.IMMEDIATE_FREEZE_NO_ACK, 20, 0, seq=seq())))
+
+    for name, request, answered in rare(seq, controls) if chosen.every else ():
+        await step(name, ask(request) if answered else runner.send(request))
 
     await step("enable unsolicited", runner.enable_unsolicited())
     for turn in range(6, 10):

@@ -13,7 +13,7 @@ mod dnp3;
 #[path = "peers/modbus.rs"]
 mod modbus;
 #[path = "peers/tokio_modbus.rs"]
-mod tokio_modbus_peers; // not the crate
+mod tokio_modbus_peers;
 
 use common::{err, has, ours};
 use serde_json::Value;

@@ -169,7 +169,8 @@ struct Device(Arc<Mutex<Vec<Value>>>);
 
 impl Device {
     fn answer(unit: u8, request: &Request<'_>) -> Result<Response, ExceptionCode> {
-        let bits = |address: u16, quantity: u16| (0..quantity).map(|at| (address + at) % 3 == 0).collect();
+        let bits =
+            |address: u16, quantity: u16| (0..quantity).map(|at| (address + at).is_multiple_of(3)).collect();
         let words = |address: u16, quantity: u16| (0..quantity).map(|at| 100 + 7 * (address + at)).collect();
         Ok(match request {
             _ if unit == 9 => return Err(ExceptionCode::GatewayTargetDevice),
