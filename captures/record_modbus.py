@@ -38,6 +38,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--framing", choices=["socket", "rtu", "ascii"], default="socket")
     parser.add_argument("--silent", action="store_true", help="leave requests to a unit that is not there unanswered")
     parser.add_argument("--steps", metavar="FILE", help="write what both said, a JSON object a step")
+    parser.add_argument("--ask", action="store_true", help="only ask: the server is somebody else's")
     parser.add_argument("--serve", action="store_true", help="only serve, until standard input ends; record nothing")
     return parser.parse_args()
 
@@ -236,8 +237,9 @@ async def listening(plc) -> None:
 
 async def exchange(chosen: argparse.Namespace) -> int:
     steps = Steps()
-    plc = server(chosen, steps)
-    await listening(plc)
+    plc = None if chosen.ask else server(chosen, steps)
+    if plc:
+        await listening(plc)
     kind = AsyncModbusTcpClient if chosen.over == "tcp" else AsyncModbusUdpClient
     client = kind(
         chosen.server,
@@ -270,7 +272,8 @@ async def exchange(chosen: argparse.Namespace) -> int:
         ledger += steps.take(name)
         await asyncio.sleep(0.02)
     client.close()
-    await plc.shutdown()
+    if plc:
+        await plc.shutdown()
     if chosen.steps:
         pathlib.Path(chosen.steps).write_text("".join(json.dumps(step) + "\n" for step in ledger))
     return unanswered

@@ -16,13 +16,13 @@ def recording(path: str, packet_filter: str):
         text=True,
     )
     # tcpdump says that it listens as soon as it does.
-    first = tcpdump.stderr.readline()
-    while first and "listening on" not in first:
-        if tcpdump.poll() is not None:
+    said = []
+    for line in tcpdump.stderr:
+        said.append(line.strip())
+        if "listening on" in line:
             break
-        first = tcpdump.stderr.readline()
-    if tcpdump.poll() is not None:
-        raise SystemExit(f"tcpdump cannot record: {first.strip()}")
+    else:
+        raise SystemExit(f"tcpdump cannot record: {' '.join(said)}")
     try:
         yield
         time.sleep(1.5)

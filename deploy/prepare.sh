@@ -53,7 +53,7 @@ if [ "${1:-build}" = test ] && [ "$(cat "$peers/stacks" 2>/dev/null)" != "$stack
     say "installing $stacks into $peers"
     # shellcheck disable=SC2086 # one word a stack
     { python3 -m venv "$peers" >/dev/null 2>&1 &&
-        "$peers/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 15 $stacks &&
+        "$peers/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 15 $stacks 2>/dev/null &&
         echo "$stacks" >"$peers/stacks"; } ||
         say "could not install $stacks; the tests against real peers will be skipped"
 fi
