@@ -1,9 +1,10 @@
-//! Real peers talk on loopback, on their own ports and on others; the events must be what the peers say they did.
+//! Real peers talk on loopback, on their own ports and on others; the events must be what the peers say they
+//! did.
 //!
-//! The peers are pymodbus and dnp3py (`deploy/prepare.sh test` installs them) and tokio-modbus. Each keeps a ledger: the
-//! fields of its own requests and responses, before encoding and after decoding. tcpdump records, `wayside replay`
-//! tells, and both are compared message by message, with nothing left over on either side. Skipped, saying so, where a
-//! stack, tcpdump or the permission to capture or to listen is missing.
+//! The peers are pymodbus and dnp3py (`deploy/prepare.sh test` installs them) and tokio-modbus. Each keeps a
+//! ledger: the fields of its own requests and responses, before encoding and after decoding. tcpdump records,
+//! `wayside replay` tells, and both are compared message by message, with nothing left over on either side.
+//! Skipped, saying so, where a stack, tcpdump or the permission to capture or to listen is missing.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 

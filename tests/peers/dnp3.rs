@@ -247,7 +247,8 @@ impl Said {
             fields["dfc"] = frame["fcv_or_dfc"].clone();
         }
         let mut told = json!({
-            "proto": "dnp3", "kind": "message", "verb": "session", "points": [], "values": null, "outcome": null,
+            "proto": "dnp3", "kind": "message", "verb": "session",
+            "points": [], "values": null, "outcome": null,
         });
         if let Some(transport) = frame.get("transport") {
             self.frames = if transport["fir"] == true { 1 } else { self.frames + 1 };
@@ -342,8 +343,8 @@ fn recorded(test: &str, port: &str, more: &[&str]) {
     let mut arguments = vec!["--master", &master, "--outstation", &outstation, "--port", port];
     arguments.extend(more);
     let Some(told) = exchange(test, "captures/record_dnp3.py", &arguments) else { return };
-    // The two directions are independent: what the outstation had said when the master spoke, the master may have read
-    // later. Each keeps its own order.
+    // The two directions are independent: what the outstation had said when the master spoke, the master may
+    // have read later. Each keeps its own order.
     let server = format!("{outstation}:{port}");
     let (mut of_master, mut of_outstation): (Vec<_>, Vec<_>) =
         told.events.iter().partition(|event| event["dst"] == server.as_str());

@@ -63,7 +63,10 @@ fn object(id: u64) -> &'static str {
 /// The points that a message is about.
 fn points(request: &Value, response: Option<&Value>) -> Value {
     let number = |name: &str| request[name].as_u64().unwrap();
-    let range = |space: &str, first: u64, quantity: u64| json!({"space": space, "first": first, "last": first + quantity - 1});
+    let range = |space: &str, first: u64, quantity: u64| {
+        let last = first + quantity - 1;
+        json!({"space": space, "first": first, "last": last})
+    };
     match number("function") {
         1 | 15 => json!([range("coil", number("address"), number("quantity"))]),
         2 => json!([range("discrete", number("address"), number("quantity"))]),
@@ -151,9 +154,9 @@ fn apart(event: &Value) -> (Value, Value) {
     (said, moment.into())
 }
 
-/// Compares the events of an exchange with its ledger, step by step. A step has a `request`, the answer that the server
-/// `sent` where it tells, and the same as the client `heard` it. Returns the steps whose answer the client could not
-/// read.
+/// Compares the events of an exchange with its ledger, step by step. A step has a `request`, the answer that
+/// the server `sent` where it tells, and the same as the client `heard` it. Returns the steps whose answer the
+/// client could not read.
 pub fn agree(test: &str, ledger: &[Value], events: &[Value], framing: &str, server: &str) -> Vec<String> {
     let mut unheard = Vec::new();
     let mut left: Vec<&Value> = events.iter().collect();
@@ -204,8 +207,8 @@ pub fn agree(test: &str, ledger: &[Value], events: &[Value], framing: &str, serv
     unheard
 }
 
-/// Every function in every framing, on the port that is Modbus' own, and on one that is not, where a unit is also
-/// silent.
+/// Every function in every framing, on the port that is Modbus' own, and on one that is not, where a unit is
+/// also silent.
 fn every_framing(test: &str, over: &str) {
     std::thread::scope(|scope| {
         for framing in ["socket", "rtu", "ascii"] {

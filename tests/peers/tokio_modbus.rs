@@ -77,8 +77,8 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The fields of what goes under a function that the crate does not know: 8 has a sub-function, 7 answers with a bit
-/// for each of eight states.
+/// The fields of what goes under a function that the crate does not know: 8 has a sub-function, 7 answers with
+/// a bit for each of eight states.
 fn custom(function: u8, octets: &[u8]) -> Value {
     match (function, octets) {
         (8, [high, low, data @ ..]) => {
@@ -165,8 +165,8 @@ fn answered(unit: u8, function: u8, answer: &Result<Response, ExceptionCode>) ->
     told
 }
 
-/// A device that answers everything from the request alone, and keeps what it sent. Only its unit 17 reports what it
-/// is.
+/// A device that answers everything from the request alone, and keeps what it sent. Only its unit 17 reports
+/// what it is.
 #[derive(Clone, Default)]
 struct Device(Arc<Mutex<Vec<Value>>>);
 
@@ -336,8 +336,8 @@ fn tokio_modbus_on_another_port() {
     with_itself("tokio_modbus_on_another_port", 15502);
 }
 
-/// tokio-modbus 0.17 says in the header of a Report Server ID answer that it is an octet shorter than it is. Wayside
-/// says what is wrong, and keeps what the shorter message has.
+/// tokio-modbus 0.17 says in the header of a Report Server ID answer that it is an octet shorter than it is.
+/// Wayside says what is wrong, and keeps what the shorter message has.
 #[test]
 fn the_answer_of_tokio_modbus_to_report_server_id_is_malformed() {
     let test = "the_answer_of_tokio_modbus_to_report_server_id_is_malformed";
@@ -407,8 +407,8 @@ fn tokio_modbus_asks_pymodbus() {
         println!("{test}: skipped, pymodbus cannot listen on {server}");
         return;
     }
-    // A function that pymodbus does not know it refuses in the name of function 0, which answers no request. Its server
-    // identifier has no run indicator where tokio-modbus wants one.
+    // A function that pymodbus does not know it refuses in the name of function 0, which answers no request.
+    // Its server identifier has no run indicator where tokio-modbus wants one.
     let mut all = requests();
     all.retain(|(.., request)| !matches!(request, Request::Custom(65 | 66, _) | Request::ReportServerId));
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -94,8 +94,8 @@ pub enum Ascii {
     No,
 }
 
-/// Reads the ASCII frame at the front; `out` gets unit and PDU. A frame ends with CR LF, or with CR and the delimiter
-/// that took the place of LF (MODBUS Application Protocol V1.1b3, 6.8.1, sub-function 3).
+/// Reads the ASCII frame at the front; `out` gets unit and PDU. A frame ends with CR LF, or with CR and the
+/// delimiter that took the place of LF (MODBUS Application Protocol V1.1b3, 6.8.1, sub-function 3).
 pub fn ascii(bytes: &[u8], delimiter: Option<u8>, out: &mut Vec<u8>) -> Ascii {
     out.clear();
     match bytes.split_first() {
