@@ -11,18 +11,18 @@ def recording(path: str, packet_filter: str):
     tcpdump = subprocess.Popen(
         # The kernel keeps a slot of the snapshot length for each packet: with the default of 256 KiB only a few packets
         # would find room, and the rest be lost.
-        ["tcpdump", "-i", "lo", "-n", "-s", "4096", "-B", "16384", "-U", "-w", path, packet_filter],
+        ["tcpdump", "-i", "lo", "-n", "-s", "4096", "-B", "16384", "-U", "--immediate-mode", "-w", path, packet_filter],
         stderr=subprocess.PIPE,
         text=True,
     )
     # tcpdump says that it listens as soon as it does.
-    first = tcpdump.stderr.readline()
-    while first and "listening on" not in first:
-        if tcpdump.poll() is not None:
+    said = []
+    for line in tcpdump.stderr:
+        said.append(line.strip())
+        if "listening on" in line:
             break
-        first = tcpdump.stderr.readline()
-    if tcpdump.poll() is not None:
-        raise SystemExit(f"tcpdump cannot record: {first.strip()}")
+    else:
+        raise SystemExit(f"tcpdump cannot record: {' '.join(said)}")
     try:
         yield
         time.sleep(1.5)

@@ -2,6 +2,7 @@
 # Installs what building (prepare.sh build) or testing (prepare.sh test) needs and this machine does not have.
 # Does nothing where all is there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 say() { printf 'prepare: %s\n' "$*" >&2; }
 
@@ -10,11 +11,18 @@ needed=()
 command -v cc >/dev/null || needed+=(gcc libc6-dev)
 [ -e /usr/include/pcap/pcap.h ] || needed+=(libpcap-dev)
 
+# The stacks that the tests against real peers talk to, in the versions that were tested, and where they go.
+stacks="pymodbus==3.16.1 dnp3py==0.6.0"
+peers="${CARGO_TARGET_DIR:-target}/peers"
+
 # Tests that need these skip, saying so, where they are not to be had.
 wanted=()
 if [ "${1:-build}" = test ]; then
     command -v tshark >/dev/null || wanted+=(tshark)
     command -v python3 >/dev/null || wanted+=(python3)
+    command -v tcpdump >/dev/null || wanted+=(tcpdump)
+    # A Python without ensurepip makes no environment with pip in it.
+    [ -e "$peers/stacks" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
 fi
 
 command -v cargo >/dev/null || { say "no Rust toolchain here; get one from https://rustup.rs and try again"; exit 1; }
@@ -40,4 +48,12 @@ fi
 if [ ${#wanted[@]} -gt 0 ]; then
     { command -v apt-get >/dev/null && install "${wanted[@]}"; } ||
         say "could not install ${wanted[*]}; the tests that need them will be skipped"
+fi
+if [ "${1:-build}" = test ] && [ "$(cat "$peers/stacks" 2>/dev/null)" != "$stacks" ]; then
+    say "installing $stacks into $peers"
+    # shellcheck disable=SC2086 # one word a stack
+    { python3 -m venv "$peers" >/dev/null 2>&1 &&
+        "$peers/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 15 $stacks 2>/dev/null &&
+        echo "$stacks" >"$peers/stacks"; } ||
+        say "could not install $stacks; the tests against real peers will be skipped"
 fi

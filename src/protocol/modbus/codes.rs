@@ -47,6 +47,9 @@ pub const ENCAPSULATED_INTERFACE_TRANSPORT: u8 = 43;
 /// Schneider Electric UMAS.
 pub const UMAS: u8 = 90;
 
+/// Sub-function 3 of Diagnostics: another character ends ASCII frames from here on.
+pub const CHANGE_ASCII_INPUT_DELIMITER: u16 = 3;
+
 /// MEI type 13: CANopen General Reference.
 pub const MEI_CANOPEN: u8 = 13;
 /// MEI type 14: Read Device Identification.
@@ -117,7 +120,7 @@ pub static DIAGNOSTIC_SUBFUNCTIONS: &[Code] = &[
     sub(0, "return-query-data", Verb::Diagnose),
     sub(1, "restart-communications-option", Verb::Restart),
     sub(2, "return-diagnostic-register", Verb::Diagnose),
-    sub(3, "change-ascii-input-delimiter", Verb::Configure),
+    sub(CHANGE_ASCII_INPUT_DELIMITER, "change-ascii-input-delimiter", Verb::Configure),
     sub(4, "force-listen-only-mode", Verb::Restart),
     sub(10, "clear-counters-and-diagnostic-register", Verb::Diagnose),
     sub(11, "return-bus-message-count", Verb::Diagnose),

@@ -93,12 +93,13 @@ fn write_point(range: PointRange, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Certain where whole messages fill the segment and their fields fit a function of the standard exactly.
 fn probe(_: Transport, bytes: &[u8]) -> Probe {
     // A checksum that fits and fields that do: nothing else looks like this.
-    if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, &mut Vec::new()), serial::Ascii::Frame(_)) {
+    if serial::is_rtu(bytes) || matches!(serial::ascii(bytes, None, &mut Vec::new()), serial::Ascii::Frame(_))
+    {
         return Probe::Certain;
     }
     // A serial line frame does not say that it is one before it is whole.
     let partial =
-        serial::may_be_rtu(bytes) || serial::ascii(bytes, &mut Vec::new()) == serial::Ascii::Partial;
+        serial::may_be_rtu(bytes) || serial::ascii(bytes, None, &mut Vec::new()) == serial::Ascii::Partial;
     let beginning = |may: bool| if may { Probe::Incomplete } else { Probe::No };
     let Some(header) = Header::parse(bytes) else {
         // The protocol identifier is 0, and so is the upper half of a short length.

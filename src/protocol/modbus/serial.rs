@@ -100,8 +100,9 @@ pub enum Ascii {
     No,
 }
 
-/// Reads the ASCII frame at the front; `out` gets unit and PDU.
-pub fn ascii(bytes: &[u8], out: &mut Vec<u8>) -> Ascii {
+/// Reads the ASCII frame at the front; `out` gets unit and PDU. A frame ends with CR LF, or with CR and the
+/// delimiter that took the place of LF (MODBUS Application Protocol V1.1b3, 6.8.1, sub-function 3).
+pub fn ascii(bytes: &[u8], delimiter: Option<u8>, out: &mut Vec<u8>) -> Ascii {
     out.clear();
     match bytes.split_first() {
         None => return Ascii::Partial,
@@ -112,6 +113,7 @@ pub fn ascii(bytes: &[u8], out: &mut Vec<u8>) -> Ascii {
     loop {
         match bytes.get(at..at + 2) {
             Some([b'\r', b'\n']) => break,
+            Some([b'\r', end]) if delimiter == Some(*end) => break,
             Some([high, low]) => match (digit(*high), digit(*low)) {
                 (Some(high), Some(low)) if at < ASCII_MAX => out.push(high << 4 | low),
                 _ => return Ascii::No,
@@ -166,18 +168,21 @@ mod tests {
     fn ascii_frames_have_pairs_and_an_lrc() {
         let mut out = Vec::new();
         // 01 03 00 00 00 02 has the LRC FA.
-        assert_eq!(ascii(b":010300000002FA\r\n:", &mut out), Ascii::Frame(17));
+        assert_eq!(ascii(b":010300000002FA\r\n:", None, &mut out), Ascii::Frame(17));
         assert_eq!(out, [1, 3, 0, 0, 0, 2]);
-        assert_eq!(ascii(b":010300000002FB\r\n", &mut out), Ascii::BadLrc(17));
-        assert_eq!(ascii(b":0103000", &mut out), Ascii::Partial);
-        assert_eq!(ascii(b":01x3", &mut out), Ascii::No);
-        assert_eq!(ascii(b"GET", &mut out), Ascii::No);
+        assert_eq!(ascii(b":010300000002FB\r\n", None, &mut out), Ascii::BadLrc(17));
+        assert_eq!(ascii(b":010300000002FA\r;", Some(b';'), &mut out), Ascii::Frame(17));
+        assert_eq!(ascii(b":010300000002FA\r\n", Some(b';'), &mut out), Ascii::Frame(17));
+        assert_eq!(ascii(b":010300000002FA\r;", None, &mut out), Ascii::No);
+        assert_eq!(ascii(b":0103000", None, &mut out), Ascii::Partial);
+        assert_eq!(ascii(b":01x3", None, &mut out), Ascii::No);
+        assert_eq!(ascii(b"GET", None, &mut out), Ascii::No);
     }
 
     proptest::proptest! {
         #[test]
         fn no_octets_make_it_panic(bytes in proptest::collection::vec(0u8.., 0..600)) {
-            let _ = (find_rtu(&bytes), is_rtu(&bytes), ascii(&bytes, &mut Vec::new()));
+            let _ = (find_rtu(&bytes), is_rtu(&bytes), ascii(&bytes, None, &mut Vec::new()));
         }
     }
 }

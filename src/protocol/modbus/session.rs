@@ -10,7 +10,7 @@
 use super::codes;
 use super::meaning::{self, Asked, ModbusFields};
 use super::serial::{self, Ascii};
-use super::wire::{Fault, HEADER, Header, LENGTH_MAX, Pdu, Role};
+use super::wire::{Body, Fault, HEADER, Header, LENGTH_MAX, Pdu, Role};
 use crate::address::{Side, Timestamp};
 use crate::event::{self, Event, Kind, Outcome, PointRange, Sink, Values};
 use crate::protocol::{At, Session};
@@ -114,6 +114,8 @@ pub struct ModbusSession {
     framing: Framing,
     /// The octets of an ASCII frame.
     decoded: Vec<u8>,
+    /// What ends an ASCII frame instead of LF, where a client has changed it.
+    delimiter: Option<u8>,
     lanes: [Lane; 2],
     /// Who answers, where content told and ports and handshake did not.
     server: Option<Side>,
@@ -194,6 +196,14 @@ impl Session for ModbusSession {
             self.rtu_frames(at, bytes, sink);
             return;
         }
+        if matches!(serial::ascii(bytes, self.delimiter, &mut self.decoded), Ascii::Frame(_)) {
+            self.framing = Framing::Ascii;
+            let done = self.ascii_frames(at, bytes, sink);
+            if let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+                self.odd(at, rest, Wrong::Foreign(None), sink);
+            }
+            return;
+        }
         let mut rest = bytes;
         loop {
             let Some(header) = Header::parse(rest).filter(|header| header.fault().is_none()) else {
@@ -243,7 +253,7 @@ impl ModbusSession {
         }
         if serial::is_rtu(octets) {
             self.framing = Framing::Rtu;
-        } else if matches!(serial::ascii(octets, &mut self.decoded), Ascii::Frame(_)) {
+        } else if matches!(serial::ascii(octets, None, &mut self.decoded), Ascii::Frame(_)) {
             self.framing = Framing::Ascii;
         }
     }
@@ -253,7 +263,7 @@ impl ModbusSession {
         if self.lanes.iter().any(|lane| lane.heard || lane.said) {
             return false;
         }
-        serial::may_be_rtu(octets) || matches!(serial::ascii(octets, &mut self.decoded), Ascii::Partial)
+        serial::may_be_rtu(octets) || matches!(serial::ascii(octets, None, &mut self.decoded), Ascii::Partial)
     }
 
     /// Takes whole messages from the front; returns how many octets are done with.
@@ -293,7 +303,7 @@ impl ModbusSession {
         let mut done = 0;
         let mut decoded = std::mem::take(&mut self.decoded);
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match serial::ascii(rest, &mut decoded) {
+            match serial::ascii(rest, self.delimiter, &mut decoded) {
                 Ascii::Frame(len) => {
                     self.lanes[at.sender.index()].said = false;
                     if let [unit, octets @ ..] = decoded.as_slice() {
@@ -479,6 +489,11 @@ impl ModbusSession {
         sink: &mut dyn Sink,
     ) {
         let asked = Asked::of(pdu);
+        if let Body::Diagnostic { subfunction: codes::CHANGE_ASCII_INPUT_DELIMITER, data: [end, ..] } =
+            pdu.body
+        {
+            self.delimiter = Some(*end);
+        }
         let pending = Pending {
             transaction: envelope.transaction(),
             unit: envelope.unit,
@@ -589,7 +604,7 @@ impl ModbusSession {
         let verb = codes::verb(old.function, old.asked.second);
         let header =
             old.transaction.map(|transaction| Header { transaction, protocol: 0, length: 0, unit: old.unit });
-        let nothing = Pdu { function: old.function, body: super::wire::Body::Empty, fault: None };
+        let nothing = Pdu { function: old.function, body: Body::Empty, fault: None };
         self.points.clear();
         meaning::points(&nothing, &old.asked, Role::Response, verb, &mut self.points);
         let fields = ModbusFields {

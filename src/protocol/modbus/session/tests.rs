@@ -338,15 +338,49 @@ fn a_damaged_serial_frame_is_said_and_the_next_one_is_found() {
 }
 
 #[test]
-fn rtu_in_a_datagram() {
+fn serial_framings_in_a_datagram() {
+    for frame in [rtu as fn(u8, &[u8]) -> Vec<u8>, ascii] {
+        let mut talk = Conversation::new(Some(Side::B));
+        talk.with(Side::A, |session, at, sink| session.datagram(at, &frame(5, &[3, 0, 1, 0, 1]), sink));
+        talk.with(Side::B, |session, at, sink| session.datagram(at, &frame(5, &[3, 2, 0, 9]), sink));
+        assert_eq!(
+            talk.told(),
+            [
+                "request read read-holding-registers holding:1-1",
+                "response read read-holding-registers holding:1=9 to #1",
+            ]
+        );
+    }
     let mut talk = Conversation::new(Some(Side::B));
-    talk.with(Side::A, |session, at, sink| session.datagram(at, &rtu(5, &[3, 0, 1, 0, 1]), sink));
-    talk.with(Side::B, |session, at, sink| session.datagram(at, &rtu(5, &[3, 2, 0, 9]), sink));
+    let more = [ascii(5, &[3, 0, 1, 0, 1]), b":05".to_vec()].concat();
+    talk.with(Side::A, |session, at, sink| session.datagram(at, &more, sink));
     assert_eq!(
         talk.told(),
         [
             "request read read-holding-registers holding:1-1",
-            "response read read-holding-registers holding:1=9 to #1",
+            "malformed other ! not-modbus: octets that are not Modbus"
+        ]
+    );
+}
+
+#[test]
+fn an_ascii_delimiter_that_was_changed_ends_frames() {
+    let mut talk = Conversation::new(Some(Side::B));
+    let ended = |pdu: &[u8], end: u8| {
+        let mut frame = ascii(1, pdu);
+        frame.pop();
+        frame.push(end);
+        frame
+    };
+    talk.client(&ascii(1, &[8, 0, 3, b';', 0])).device(&ascii(1, &[8, 0, 3, b';', 0]));
+    talk.client(&ended(&[6, 0, 101, 3, 0x84], b';')).device(&ended(&[6, 0, 101, 3, 0x84], b';'));
+    assert_eq!(
+        talk.told(),
+        [
+            "request configure diagnostics",
+            "response configure diagnostics to #1",
+            "request write write-single-register holding:101=900",
+            "response write write-single-register holding:101=900 to #3",
         ]
     );
 }
