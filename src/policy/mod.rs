@@ -47,6 +47,7 @@
 mod check;
 mod document;
 mod doubts;
+pub mod import;
 mod limits;
 mod names;
 mod places;
