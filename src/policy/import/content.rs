@@ -117,7 +117,8 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
             found.push(u8::from_str_radix(pair, 16).ok()?);
         }
     }
-    (!found.is_empty() && found.len() <= LONGEST && text.matches('|').count() % 2 == 0).then_some(found)
+    (!found.is_empty() && found.len() <= LONGEST && text.matches('|').count().is_multiple_of(2))
+        .then_some(found)
 }
 
 /// What a search for octets on the port of Modbus means.

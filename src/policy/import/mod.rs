@@ -22,25 +22,34 @@ use crate::event::Vocabulary;
 use places::{Places, Variables};
 use rule::Entry;
 use std::collections::{BTreeMap, HashMap};
-use text::Line;
 
-/// What is known beside the rule file.
+/// More rules than this are not carried over.
+const MOST_RULES: usize = 10_000;
+
+/// A rule file of Suricata or Snort.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// What is in it.
+    pub text: &'a str,
+}
+
+/// What is known beside the rule files.
 #[derive(Clone, Debug, Default)]
 pub struct Settings<'a> {
-    /// What the rule file is called.
-    pub name: &'a str,
     /// Variables with their addresses or ports, one or several with commas between.
     pub set: &'a [(String, String)],
     /// The text of a `suricata.yaml`, for its address and port groups.
     pub configuration: Option<&'a str>,
 }
 
-/// What became of a rule file.
+/// What became of rule files.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The rules, as a file of the language. It is valid, whatever the rule file was.
+    /// The rules, as a file of the language. It is valid, whatever the rule files were.
     pub toml: String,
-    /// The rules that are in it, in the order of the rule file.
+    /// The rules that are in it, in the order of the rule files.
     pub carried: Vec<Carried>,
     /// Those that are not.
     pub left: Vec<Left>,
@@ -48,11 +57,20 @@ pub struct Imported {
     pub commented_out: usize,
 }
 
+/// Where a rule stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    /// Which of the files, counted from 0.
+    pub file: usize,
+    /// The 1-based line.
+    pub line: u32,
+}
+
 /// A rule that was carried over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Carried {
-    /// Its 1-based line in the rule file.
-    pub line: u32,
+    /// Where it stands.
+    pub place: Place,
     /// Its signature id.
     pub sid: Option<String>,
     /// Its message.
@@ -64,8 +82,8 @@ pub struct Carried {
 /// A rule that was not carried over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Left {
-    /// Its 1-based line in the rule file.
-    pub line: u32,
+    /// Where it stands.
+    pub place: Place,
     /// Its signature id, where it has one and it can be read.
     pub sid: Option<String>,
     /// Its message, where it has one and it can be read.
@@ -132,28 +150,34 @@ impl Reason {
     }
 }
 
-/// Turns a rule file of Suricata or Snort into a file of the language. Never fails: what cannot be read is left.
-pub fn import(rules: &str, settings: &Settings<'_>, words: &[&'static Vocabulary]) -> Imported {
+/// Turns rule files of Suricata or Snort into one file of the language. Never fails: what cannot be read is left.
+pub fn import(files: &[Source<'_>], settings: &Settings<'_>, words: &[&'static Vocabulary]) -> Imported {
     let mut variables = Variables::new(settings.set, settings.configuration);
-    let mut lines = text::lines(rules);
-    lines.retain(|line| !variables.take_line(&line.text));
+    let mut lines = Vec::new();
+    for (file, source) in files.iter().enumerate() {
+        let found = text::lines(source.text).into_iter();
+        let found = found.filter(|line| !variables.take_line(&line.text));
+        lines.extend(found.map(|line| (Place { file, line: line.number }, line.text)));
+    }
     let mut work = Work::default();
-    for line in lines {
-        work.take(line, &mut variables);
+    for (place, line) in lines {
+        let name = files.get(place.file).map_or("", |source| source.name);
+        work.take(place, name, &line, &mut variables);
     }
     work.join_halves();
     work.note_passes();
     let carried = |entry: &Entry| Carried {
-        line: entry.line,
+        place: entry.place,
         sid: entry.sid.clone(),
         msg: entry.name.clone(),
         note: entry.meaning.note.clone(),
     };
     let mut all: Vec<Carried> = work.entries.iter().map(carried).chain(work.joined).collect();
-    all.sort_by_key(|carried| carried.line);
-    work.left.sort_by_key(|left| left.line);
+    all.sort_by_key(|carried| carried.place);
+    work.left.sort_by_key(|left| left.place);
+    let names: Vec<&str> = files.iter().map(|source| source.name).collect();
     Imported {
-        toml: write::write(settings.name, &work.entries, &variables, &work.undefined, words),
+        toml: write::write(&names, &work.entries, &variables, &work.undefined, words),
         carried: all,
         left: work.left,
         commented_out: work.commented_out,
@@ -167,41 +191,43 @@ struct Work {
     /// Rules that are part of another one's entry.
     joined: Vec<Carried>,
     left: Vec<Left>,
-    undefined: BTreeMap<String, Vec<u32>>,
+    undefined: BTreeMap<String, Vec<Place>>,
     commented_out: usize,
 }
 
 impl Work {
-    fn take(&mut self, line: Line, variables: &mut Variables) {
-        if line.text.starts_with('#') {
-            self.commented_out += usize::from(text::is_commented_rule(&line.text));
+    fn take(&mut self, place: Place, file: &str, line: &str, variables: &mut Variables) {
+        if line.starts_with('#') {
+            self.commented_out += usize::from(text::is_commented_rule(line));
             return;
         }
-        if line.text.len() > text::LONGEST {
-            return self.leave(line.number, None, String::new(), "it is longer than 64 KiB");
+        if line.len() > text::LONGEST {
+            return self.leave(place, None, String::new(), "it is longer than 64 KiB");
         }
-        if !text::starts_rule(&line.text) {
-            let msg = text::plain(&line.text, 60);
-            let reason = match line.text.split_whitespace().next() {
+        if !text::starts_rule(line) {
+            let reason = match line.split_whitespace().next() {
                 Some("include") => "it is no rule; import the file that it includes by itself",
                 _ => "it is no rule",
             };
-            return self.leave(line.number, None, msg, reason);
+            return self.leave(place, None, text::plain(line, 60), reason);
         }
-        let (title, entry) = rule::translate(line.number, &line.text, variables);
+        let (title, entry) = rule::translate(place, file, line, variables);
         match entry {
+            Ok(_) if self.entries.len() >= MOST_RULES => {
+                self.leave(place, title.sid, title.msg, "10,000 rules before it are carried over");
+            }
             Ok(entry) => self.entries.push(entry),
             Err(reason) => {
-                self.leave(line.number, title.sid, title.msg, &reason.sentence());
+                self.leave(place, title.sid, title.msg, &reason.sentence());
                 if let Reason::Undefined(name) = reason {
-                    self.undefined.entry(name).or_default().push(line.number);
+                    self.undefined.entry(name).or_default().push(place);
                 }
             }
         }
     }
 
-    fn leave(&mut self, line: u32, sid: Option<String>, msg: String, reason: &str) {
-        self.left.push(Left { line, sid, msg, reason: reason.to_owned() });
+    fn leave(&mut self, place: Place, sid: Option<String>, msg: String, reason: &str) {
+        self.left.push(Left { place, sid, msg, reason: reason.to_owned() });
     }
 
     /// The language has one verb for the two restarting subfunctions of Diagnostics. Where there is a rule for each
@@ -230,7 +256,7 @@ impl Work {
             }
             let key = key(&entry);
             if seen.get(&key) != Some(&[true, true]) {
-                self.leave(entry.line, entry.sid, entry.name, rule::HALF);
+                self.leave(entry.place, entry.sid, entry.name, rule::HALF);
                 continue;
             }
             match first.get(&key).and_then(|at| kept.get_mut(*at)) {
@@ -239,9 +265,9 @@ impl Work {
                     kept.push(entry);
                 }
                 Some(whole) => {
-                    let note = format!("it is one rule with that of line {}", whole.line);
-                    let (line, sid, msg) = (entry.line, entry.sid, entry.name.clone());
-                    self.joined.push(Carried { line, sid, msg, note: Some(note) });
+                    let note = format!("it is one rule with that of line {}", whole.place.line);
+                    let (place, sid, msg) = (entry.place, entry.sid, entry.name.clone());
+                    self.joined.push(Carried { place, sid, msg, note: Some(note) });
                     whole.name = text::plain(&format!("{}; {}", whole.name, entry.name), 400);
                     whole.severity = whole.severity.max(entry.severity);
                     let new: Vec<String> =

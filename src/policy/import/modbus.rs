@@ -9,6 +9,8 @@
 //! - `access read` is functions 1 to 4 and the reading half of 23, `access write` is 5, 6, 15, 16, 22 and the writing
 //!   half of 23: what names points of the four tables with that verb. For the reading half of 23 Suricata compares the
 //!   written addresses; here the read ones are.
+//! - A function is compared by its code. (Where the parser has no name for it, Suricata 6 and later take every
+//!   nameless code for the same; the documentation knows nothing of that, and it is not repeated here.)
 //! - A subfunction is compared for function 8 only.
 //! - A lower bound of 0 and an upper bound of 65535 are inside in the source, and outside in the documentation. Such
 //!   ranges are not carried over.

@@ -2,18 +2,18 @@
 
 use super::places::{Places, Ports, Variables};
 use super::text::{Choice, Header, choices, header, plain, unquote};
-use super::{Meaning, Reason, content, dnp3, modbus};
+use super::{Meaning, Place, Reason, content, dnp3, modbus};
 use crate::policy::{RuleKind, Severity};
 
 /// The longest name of a rule and the longest comment, in characters.
 const LONGEST: usize = 200;
 /// More combinations of unit, function and points than this are not put into one rule.
-const MOST_COMBINATIONS: usize = 1 << 14;
+const MOST_COMBINATIONS: usize = 1 << 12;
 
 /// A rule of the language to be written.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub line: u32,
+    pub place: Place,
     pub sid: Option<String>,
     pub kind: RuleKind,
     /// The message of the rule, or what stands for it.
@@ -34,22 +34,32 @@ pub(super) struct Title {
 }
 
 /// Reads the title of a rule, and translates the rest.
-pub(super) fn translate(line: u32, text: &str, all: &mut Variables) -> (Title, Result<Entry, Reason>) {
+pub(super) fn translate(
+    place: Place,
+    file: &str,
+    text: &str,
+    all: &mut Variables,
+) -> (Title, Result<Entry, Reason>) {
     let choices = match choices(text) {
         Ok(choices) => choices,
         Err(reason) => return (Title { sid: None, msg: String::new() }, Err(Reason::of(reason))),
     };
-    let value = |key: &str| choices.iter().find(|choice| choice.key == key).map(|choice| choice.value);
-    let sid = value("sid").map(|sid| plain(sid, 20)).filter(|sid| !sid.is_empty());
-    let msg = plain(&unquote(value("msg").unwrap_or_default()), LONGEST);
+    let sid = value(&choices, "sid").map(|sid| plain(sid, 20)).filter(|sid| !sid.is_empty());
+    let msg = plain(&unquote(value(&choices, "msg").unwrap_or_default()), LONGEST);
     let title = Title { sid, msg };
-    let entry =
-        header(text).map_err(Reason::of).and_then(|header| entry(line, &title, &header, &choices, all));
+    let read = header(text).map_err(Reason::of);
+    let entry = read.and_then(|header| entry(place, file, &title, &header, &choices, all));
     (title, entry)
 }
 
+/// The value of an option.
+fn value<'t>(choices: &[Choice<'t>], key: &str) -> Option<&'t str> {
+    choices.iter().find(|choice| choice.key == key).map(|choice| choice.value)
+}
+
 fn entry(
-    line: u32,
+    place: Place,
+    file: &str,
     title: &Title,
     header: &Header<'_>,
     choices: &[Choice<'_>],
@@ -78,15 +88,15 @@ fn entry(
     }
     let name = match (title.msg.as_str(), &title.sid) {
         ("", Some(sid)) => format!("Rule {sid}"),
-        ("", None) => format!("Rule of line {line}"),
+        ("", None) => format!("Rule of line {}", place.line),
         (msg, _) => msg.to_owned(),
     };
     Ok(Entry {
-        line,
+        place,
         sid: title.sid.clone(),
         kind,
         name,
-        comments: comments(line, title, choices),
+        comments: comments(place, file, title, choices),
         severity: severity(choices).filter(|_| kind == RuleKind::Deny),
         attack: if kind == RuleKind::Deny { techniques(choices) } else { Vec::new() },
         ways,
@@ -97,6 +107,8 @@ fn entry(
 /// Why a rule about one restarting subfunction of Diagnostics is not carried over by itself.
 pub(super) const HALF: &str = "rules of Wayside do not tell subfunctions 1 and 4 of Diagnostics apart: \
                                functions = [\"diagnostics\"] with may = [\"restart\"] would forbid both";
+
+const ANSWERS: &str = "it is about answers, and Wayside judges requests";
 
 /// What tells a rule's protocol.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -248,7 +260,7 @@ fn ways(
     let to_client = flows().any(|word| matches!(word.trim(), "to_client" | "from_server"));
     let to_server = flows().any(|word| matches!(word.trim(), "to_server" | "from_client"));
     if to_client && !unasked {
-        return Err(Reason::of("it is about answers, and Wayside judges requests"));
+        return Err(Reason::of(ANSWERS));
     }
     if to_server && unasked {
         return Err(Reason::of("outstations report to masters, so to the server it matches nothing"));
@@ -260,6 +272,9 @@ fn ways(
     };
     let forth = fits(from_port, to_port);
     let back = header.both && fits(to_port, from_port);
+    if !forth && !back && from_port == own && to_port == Ports::Any && !unasked {
+        return Err(Reason::of(ANSWERS));
+    }
     if !forth && !back {
         let port = Subject::port(meaning.protocol);
         return Err(Reason::of(format!(
@@ -267,11 +282,11 @@ fn ways(
         )));
     }
     let (from, to) = (all.places(header.from)?, all.places(header.to)?);
-    let bare = meaning.functions.is_empty() && meaning.devices.is_empty() && meaning.points.is_empty();
+    let requests = choices.iter().any(|c| matches!(c.key, "modbus" | "dnp3_func" | "dnp3.func" | "content"));
     let everyone = from == Places::Any && to == Places::Any;
-    if bare && !to_server && !header.both && !everyone && own != to_port {
+    if !requests && !to_server && !header.both && !everyone && own != to_port {
         return Err(Reason::of(
-            "it is about every message, answers too, and Wayside judges requests (with flow:to_server it would be clear)",
+            "it is about answers too, and Wayside judges requests (with flow:to_server it would be about those)",
         ));
     }
     let mut found = Vec::new();
@@ -285,8 +300,7 @@ fn ways(
 }
 
 fn severity(choices: &[Choice<'_>]) -> Option<Severity> {
-    let priority = choices.iter().find(|choice| choice.key == "priority")?;
-    Some(match priority.value.parse::<u32>().ok()? {
+    Some(match value(choices, "priority")?.parse::<u32>().ok()? {
         0 => return None,
         1 => Severity::High,
         2 => Severity::Medium,
@@ -316,16 +330,15 @@ fn is_technique(id: &str) -> bool {
 }
 
 /// What is kept of a rule for people: where it comes from, its class and its references.
-fn comments(line: u32, title: &Title, choices: &[Choice<'_>]) -> Vec<String> {
-    let value = |key: &str| choices.iter().find(|choice| choice.key == key).map(|choice| choice.value);
+fn comments(place: Place, file: &str, title: &Title, choices: &[Choice<'_>]) -> Vec<String> {
     let mut first = match &title.sid {
         Some(sid) => format!("from sid {sid}"),
         None => "from a rule without sid".to_owned(),
     };
-    if let Some(rev) = value("rev") {
+    if let Some(rev) = value(choices, "rev") {
         first.push_str(&format!(" rev {}", plain(rev, 20)));
     }
-    first.push_str(&format!(", line {line}"));
+    first.push_str(&format!(", {}:{}", plain(file, LONGEST), place.line));
     let kept = choices
         .iter()
         .filter(|choice| matches!(choice.key, "classtype" | "priority" | "reference" | "metadata"))

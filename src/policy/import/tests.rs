@@ -10,7 +10,8 @@ const DISCRETE: Space = Space(1);
 
 fn of(rules: &str) -> Imported {
     let set = [("PLC".to_owned(), "10.1.0.1,10.1.0.2".to_owned())];
-    import(rules, &Settings { name: "test.rules", set: &set, configuration: None }, ALL_WORDS)
+    let files = [Source { name: "test.rules", text: rules }];
+    import(&files, &Settings { set: &set, configuration: None }, ALL_WORDS)
 }
 
 fn loaded(imported: &Imported) -> RuleSet {
@@ -110,6 +111,38 @@ fn values_are_judged_at_their_address() {
 }
 
 #[test]
+fn states_of_coils_are_one_and_zero() {
+    let on = alert("modbus: access write coils, address 5, value >0");
+    let flow = any_flow();
+    let switches = |rules: &RuleSet, state: bool| {
+        denied(rules, &write(&flow, &[range(COIL, 4, 4, Verb::Write, true)], &[Value::Bool(state)]))
+    };
+    assert!(switches(&on, true) && !switches(&on, false));
+    assert!(switches(&alert("modbus: access write coils, address 5, value 0"), false));
+}
+
+#[test]
+fn variables_of_one_file_serve_the_others() {
+    let files = [
+        Source { name: "a.rules", text: "\nalert modbus any any -> $TANKS any (modbus: function 5; sid:1;)" },
+        Source { name: "snort.conf", text: "ipvar TANKS 10.1.0.7\nalert x" },
+    ];
+    let imported = import(&files, &Settings::default(), ALL_WORDS);
+    assert_eq!(imported.carried[0].place, Place { file: 0, line: 2 });
+    assert_eq!(imported.left[0].place, Place { file: 1, line: 2 });
+    assert!(imported.toml.contains("# Imported from a.rules, snort.conf.\n"), "{}", imported.toml);
+    assert!(imported.toml.contains("tanks = [\"10.1.0.7\"]"), "{}", imported.toml);
+}
+
+#[test]
+fn there_are_bounds_on_what_becomes_of_a_file() {
+    let rule = "alert modbus any any -> any any (modbus: function 5;)\n";
+    let imported = of(&rule.repeat(MOST_RULES + 1));
+    assert_eq!((imported.carried.len(), imported.left.len()), (MOST_RULES, 1));
+    assert_eq!(reason(&format!("alert modbus ({})", "x;".repeat(text::LONGEST))), "it is longer than 64 KiB");
+}
+
+#[test]
 fn functions_and_their_categories() {
     let one = alert("modbus: function 16");
     assert!(writes(&one, 0, &[1]) && !asks(&one, Verb::Write, 6));
@@ -196,7 +229,7 @@ fn severities_techniques_and_comments() {
         (rule.severity, rule.attack.as_slice()),
         (Some(crate::policy::Severity::Medium), &["T0855".to_owned()][..])
     );
-    assert!(imported.toml.contains("# from sid 7 rev 3, line 1\n# classtype: attempted-admin\n"));
+    assert!(imported.toml.contains("# from sid 7 rev 3, test.rules:1\n# classtype: attempted-admin\n"));
     assert_eq!((rules.rules()[1].kind, rules.rules()[1].severity), (RuleKind::Allow, None));
     assert!(imported.carried[1].note.as_deref().unwrap().contains("pass rule"));
     assert!(rules.defaults().control_traffic);
@@ -224,7 +257,8 @@ fn what_is_left_says_why() {
         ("alert modbus any any -> $NOBODY any (modbus: function 3;)".to_owned(), "--set NOBODY=ADDRESS"),
         ("alert modbus any any -> !$PLC any (modbus: function 3;)".to_owned(), "excludes"),
         ("alert modbus any any -> any 1502 (modbus: function 3;)".to_owned(), "on every port"),
-        ("alert tcp any 502 -> any any (content:\"|06|\"; offset:7; depth:1;)".to_owned(), "on every port"),
+        ("alert tcp any 502 -> any any (content:\"|06|\"; offset:7; depth:1;)".to_owned(), "answers"),
+        ("alert tcp $PLC any -> 10.0.0.9 any (modbus_func:3;)".to_owned(), "answers too"),
         ("log modbus any any -> any any (modbus: function 3;)".to_owned(), "does not alert"),
         ("alert modbus $PLC any -> any any (msg:\"all\";)".to_owned(), "answers too"),
         ("alert dnp3 any any -> any any (dnp3_func:response;)".to_owned(), "answers"),

@@ -3,6 +3,7 @@
 use super::places::{Places, Variables, group_name};
 use super::rule::Entry;
 use super::text::plain;
+use super::{Place, modbus};
 use crate::event::Vocabulary;
 use crate::policy::RuleKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +14,21 @@ const WIDTH: usize = 96;
 /// Up to so many functions are written by name.
 const NAMED: usize = 12;
 
+const BY_SUBFUNCTION: &str = "What Diagnostics does is told by its subfunction, so the verb that `rules check` expects \
+                              of it is not the only one.";
+
 /// Writes a file. `undefined` are the variables that nobody defined, with the lines that need them.
 pub(super) fn write(
-    source: &str,
+    sources: &[&str],
     entries: &[Entry],
     all: &Variables,
-    undefined: &BTreeMap<String, Vec<u32>>,
+    undefined: &BTreeMap<String, Vec<Place>>,
     words: &[&'static Vocabulary],
 ) -> String {
     let mut out = String::from("version = 1\n\n");
-    let source = plain(source, 200);
-    let _ = writeln!(
-        out,
-        "# Imported from {source}. Ports are left out: Wayside knows Modbus and DNP3 by their content."
-    );
+    let sources = plain(&sources.join(", "), 200);
+    let _ = writeln!(out, "# Imported from {sources}.");
+    out.push_str("# Ports are left out: Wayside knows Modbus and DNP3 by their content, on every port.\n");
     groups(&mut out, entries, all, undefined);
     let mut names = BTreeSet::new();
     for entry in entries {
@@ -40,7 +42,7 @@ pub(super) fn write(
     out
 }
 
-fn groups(out: &mut String, entries: &[Entry], all: &Variables, undefined: &BTreeMap<String, Vec<u32>>) {
+fn groups(out: &mut String, entries: &[Entry], all: &Variables, undefined: &BTreeMap<String, Vec<Place>>) {
     let places = entries.iter().flat_map(|entry| &entry.ways).flat_map(|(from, to)| [from, to]);
     let groups = all.groups_of(places);
     if groups.is_empty() && undefined.is_empty() {
@@ -51,17 +53,16 @@ fn groups(out: &mut String, entries: &[Entry], all: &Variables, undefined: &BTre
         let members: Vec<String> = members.iter().map(|member| quoted(member)).collect();
         let _ = writeln!(out, "{name} = {}", list(&members, name.len() + 3));
     }
-    for (variable, lines) in undefined {
-        let shown: Vec<String> = lines.iter().take(8).map(u32::to_string).collect();
-        let more = if lines.len() > shown.len() { ", …" } else { "" };
+    for (variable, places) in undefined {
         let variable = plain(variable, 64);
         let name = group_name(&variable);
-        let lines = shown.join(", ");
+        let rules =
+            if places.len() == 1 { "one rule needs".into() } else { format!("{} rules need", places.len()) };
         let _ = writeln!(
             out,
-            "# TODO {name} = []  # ${variable} is not defined, and line {lines}{more} needs it:"
+            "# TODO {name} = []  # ${variable} is not defined, and {rules} it: import again with"
         );
-        let _ = writeln!(out, "#      import again with --set {variable}=ADDRESS[,ADDRESS]");
+        let _ = writeln!(out, "#      --set {variable}=ADDRESS[,ADDRESS]");
     }
 }
 
@@ -70,8 +71,8 @@ fn free_name(names: &mut BTreeSet<String>, entry: &Entry, way: usize) -> String 
     let back = if way == 0 { "" } else { " (other direction)" };
     let first = format!("{}{back}", entry.name);
     let by_sid = entry.sid.iter().map(|sid| format!("{} (sid {sid}){back}", entry.name));
-    let by_line = std::iter::once(format!("{} (line {}){back}", entry.name, entry.line));
-    let by_number = (2u32..).map(|n| format!("{} (line {}, {n}){back}", entry.name, entry.line));
+    let by_line = std::iter::once(format!("{} (line {}){back}", entry.name, entry.place.line));
+    let by_number = (2u32..).map(|n| format!("{} (line {}, {n}){back}", entry.name, entry.place.line));
     let mut ideas = std::iter::once(first.clone()).chain(by_sid).chain(by_line).chain(by_number);
     let free = ideas.find(|name| !names.contains(name)).unwrap_or(first);
     names.insert(free.clone());
@@ -91,7 +92,10 @@ fn rule(
         let _ = writeln!(out, "# {comment}");
     }
     if let Some(note) = &entry.meaning.note {
-        let _ = writeln!(out, "# Note: {note}.");
+        comment(out, &format!("Note: {note}."));
+    }
+    if entry.meaning.functions == [modbus::DIAGNOSTICS] && !entry.meaning.verbs.is_empty() {
+        comment(out, BY_SUBFUNCTION);
     }
     let _ = writeln!(out, "[[{}]]", if entry.kind == RuleKind::Deny { "deny" } else { "allow" });
     let _ = writeln!(out, "name = {}", quoted(name));
@@ -120,6 +124,20 @@ fn rule(
         let _ = writeln!(out, "severity = {}", quoted(severity.name()));
     }
     several(out, "attack", entry.attack.iter().map(|id| quoted(id)));
+}
+
+/// Writes a comment of any length.
+fn comment(out: &mut String, text: &str) {
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        if width == 0 || width + word.len() + 1 > WIDTH {
+            out.push_str(if width == 0 { "#" } else { "\n#" });
+            width = 1;
+        }
+        let _ = write!(out, " {word}");
+        width += word.len() + 1;
+    }
+    out.push('\n');
 }
 
 fn side(out: &mut String, key: &str, places: &Places) {
