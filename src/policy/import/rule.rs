@@ -42,7 +42,7 @@ pub(super) fn translate(
 ) -> (Title, Result<Entry, Reason>) {
     let choices = match choices(text) {
         Ok(choices) => choices,
-        Err(reason) => return (Title { sid: None, msg: String::new() }, Err(Reason::of(reason))),
+        Err(reason) => return (salvaged(text), Err(Reason::of(reason))),
     };
     let sid = value(&choices, "sid").map(|sid| plain(sid, 20)).filter(|sid| !sid.is_empty());
     let msg = plain(&unquote(value(&choices, "msg").unwrap_or_default()), LONGEST);
@@ -50,6 +50,15 @@ pub(super) fn translate(
     let read = header(text).map_err(Reason::of);
     let entry = read.and_then(|header| entry(place, file, &title, &header, &choices, all));
     (title, entry)
+}
+
+/// What can be told of the title of a rule whose options cannot be read.
+fn salvaged(text: &str) -> Title {
+    let after = |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start());
+    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).take(20).collect::<String>();
+    let sid = after("sid:").map(digits).filter(|sid| !sid.is_empty());
+    let quoted = after("msg:").and_then(|rest| rest.strip_prefix('"')?.split(['"', ';']).next());
+    Title { sid, msg: plain(quoted.unwrap_or_default(), LONGEST) }
 }
 
 /// The value of an option.
@@ -96,7 +105,7 @@ fn entry(
         sid: title.sid.clone(),
         kind,
         name,
-        comments: comments(place, file, title, choices),
+        comments: comments(place, file, title, header.action, choices),
         severity: severity(choices).filter(|_| kind == RuleKind::Deny),
         attack: if kind == RuleKind::Deny { techniques(choices) } else { Vec::new() },
         ways,
@@ -330,7 +339,7 @@ fn is_technique(id: &str) -> bool {
 }
 
 /// What is kept of a rule for people: where it comes from, its class and its references.
-fn comments(place: Place, file: &str, title: &Title, choices: &[Choice<'_>]) -> Vec<String> {
+fn comments(place: Place, file: &str, title: &Title, action: &str, choices: &[Choice<'_>]) -> Vec<String> {
     let mut first = match &title.sid {
         Some(sid) => format!("from sid {sid}"),
         None => "from a rule without sid".to_owned(),
@@ -343,5 +352,7 @@ fn comments(place: Place, file: &str, title: &Title, choices: &[Choice<'_>]) -> 
         .iter()
         .filter(|choice| matches!(choice.key, "classtype" | "priority" | "reference" | "metadata"))
         .map(|choice| plain(&format!("{}: {}", choice.key, choice.value), LONGEST));
-    std::iter::once(first).chain(kept.take(16)).collect()
+    let blocked = !matches!(action, "alert" | "pass");
+    let blocked = blocked.then(|| format!("action: {action}; Wayside alerts and never blocks"));
+    std::iter::once(first).chain(blocked).chain(kept.take(16)).collect()
 }

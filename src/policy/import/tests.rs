@@ -151,6 +151,8 @@ fn functions_and_their_categories() {
     assert_eq!(codes, (65..=72).chain(100..=110).collect::<Vec<_>>());
     let other = alert("modbus: function !user");
     assert!((1..=127).all(|code| asks(&other, Verb::Other, code) != asks(&user, Verb::Other, code)));
+    let delimiter = alert("modbus: function 8, subfunction 3");
+    assert!(asks(&delimiter, Verb::Configure, 8) && !asks(&delimiter, Verb::Restart, 8));
     let reserved = alert("modbus: function reserved");
     assert!(asks(&reserved, Verb::Other, 90) && !asks(&reserved, Verb::Read, 3));
 }
@@ -229,7 +231,9 @@ fn severities_techniques_and_comments() {
         (rule.severity, rule.attack.as_slice()),
         (Some(crate::policy::Severity::Medium), &["T0855".to_owned()][..])
     );
-    assert!(imported.toml.contains("# from sid 7 rev 3, test.rules:1\n# classtype: attempted-admin\n"));
+    assert!(imported.toml.contains(
+        "test.rules:1\n# action: drop; Wayside alerts and never blocks\n# classtype: attempted-admin\n"
+    ));
     assert_eq!((rules.rules()[1].kind, rules.rules()[1].severity), (RuleKind::Allow, None));
     assert!(imported.carried[1].note.as_deref().unwrap().contains("pass rule"));
     assert!(rules.defaults().control_traffic);
@@ -283,6 +287,7 @@ fn what_is_left_says_why() {
         ("alert modbus any any any any (sid:1;)".to_owned(), "before its options"),
         ("alert modbus any any -> any any (sid:1;".to_owned(), "not closed"),
         ("include local.rules".to_owned(), "no rule"),
+        ("output alert_fast: stdout".to_owned(), "no rule"),
     ] {
         let said = reason(&rule);
         assert!(said.contains(part), "{rule}: {said}");
