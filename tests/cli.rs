@@ -218,3 +218,75 @@ fn the_simulated_plant_can_be_played_by_itself() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains("switches off both booster pumps"), "{}", out(&output));
 }
+
+/// Run with WAYSIDE_BLESS=1 to write the golden files anew; then read the difference.
+#[test]
+fn an_import_gives_the_golden_rules_and_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("imported.toml");
+    let path = path.to_string_lossy();
+    let output = run(&["rules", "import", "tests/suricata/plant.rules"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for (said, golden) in [(out(&output), "imported-rules.toml"), (err(&output), "imported-rules.txt")] {
+        let golden = ours(&format!("tests/golden/{golden}"));
+        if std::env::var_os("WAYSIDE_BLESS").is_some() {
+            std::fs::write(&golden, &said).unwrap();
+        }
+        assert_eq!(said, std::fs::read_to_string(&golden).unwrap(), "{golden}");
+    }
+    let write = |more: &[&str]| {
+        run(&[&["rules", "import", "tests/suricata/plant.rules", "-o", &path][..], more].concat())
+    };
+    assert_eq!(write(&[]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&*path).unwrap(), out(&output));
+    let check = run(&["rules", "check", &path]);
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    let again = write(&["--set", "PUMPS=10.20.1.9"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(err(&again).contains("is there already; --force overwrites it"), "{}", err(&again));
+    let forced = write(&["--set", "PUMPS=10.20.1.9,10.20.1.10", "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", err(&forced));
+    assert!(err(&forced).ends_with("17 rules carried over, 18 not\n"), "{}", err(&forced));
+    let text = std::fs::read_to_string(&*path).unwrap();
+    assert!(text.contains("pumps = [\"10.20.1.10\", \"10.20.1.9\"]"), "{text}");
+}
+
+#[test]
+fn imported_rules_judge_a_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    // The operator's mistake is 900 in register 101, which is address 102.
+    let rule = |address: u32| {
+        format!(
+            "alert modbus $HOME_NET any -> any any (msg:\"Above {address}\"; modbus: access write holding, \
+             address {address}, value >899; priority:1; sid:1;)\n"
+        )
+    };
+    let rules = file("mark.rules", &[rule(101), rule(102), rule(103)].concat());
+    let vars = file("suricata.yaml", "vars:\n  address-groups:\n    HOME_NET: \"[127.20.0.0/16]\"\n");
+    let imported = run(&["rules", "import", &rules, "--vars", &vars]);
+    let toml = file("mark.toml", &out(&imported));
+    let replayed = run(&["replay", "-q", "--alerts", "-", &demo(), "--rules", &toml]);
+    let said = out(&replayed);
+    assert!(said.contains("\"Above 102\""), "{} {said}", err(&replayed));
+    assert!(!said.contains("\"Above 101\"") && !said.contains("\"Above 103\""), "{said}");
+}
+
+#[test]
+fn an_import_that_cannot_be_done_says_so() {
+    for (arguments, code, sentence) in [
+        (vec!["rules", "import"], 2, "required"),
+        (vec!["rules", "import", "no-such.rules"], 1, "cannot read no-such.rules"),
+        (vec!["rules", "import", "tests/suricata/plant.rules", "--set", "PUMPS"], 2, "write NAME=ADDRESS"),
+        (vec!["rules", "import", "tests/suricata/plant.rules", "--vars", "no-such.yaml"], 1, "no-such.yaml"),
+        (vec!["rules", "import", "tests/suricata/plant.rules", "-o", "/no/such/folder/x"], 1, "cannot write"),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(sentence), "{arguments:?}: {}", err(&output));
+    }
+}

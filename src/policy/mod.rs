@@ -5,7 +5,8 @@
 //!
 //! The way: `document` (TOML with the place of every word) → `names` (hosts, groups, zones) and `check` (rules, each in
 //! `rule_reader`) → `set` (who: from the two ends of a flow to the rules about them) → `table` (what: from a message
-//! to the rule that allows it, by hash and bisection).
+//! to the rule that allows it, by hash and bisection). Beside it stands [`import`], which writes the language from rules
+//! of Suricata and Snort.
 //!
 //! # The language
 //! ```toml
@@ -49,6 +50,7 @@ mod check;
 mod document;
 mod doubts;
 mod expect;
+pub mod import;
 mod layers;
 mod limits;
 mod memory;
