@@ -39,7 +39,7 @@ const KEYS: [&str; 22] = [
     "technique",
 ];
 /// Keys that only a control protocol has something for.
-const CONTROL_KEYS: [&str; 12] = [
+const CONTROL_KEYS: [&str; 11] = [
     "may",
     "functions",
     "points",
@@ -50,7 +50,6 @@ const CONTROL_KEYS: [&str; 12] = [
     "measure",
     "change",
     "rate",
-    "during",
     "every",
 ];
 /// Keys that an expect rule has nothing for.
@@ -276,7 +275,7 @@ impl<'n, 't> RuleReader<'n, 't> {
             } else if (control_only || is_device) && matches!(protocols.traffic, Traffic::Other(_)) {
                 document
                     .error(key.span(), format!("'{name}' needs a control protocol"))
-                    .help("tcp, udp, icmp and ip take only from, to and port")
+                    .help("tcp, udp, icmp and ip take only from, to, port and during")
             } else if name == "port"
                 && !matches!(protocols.traffic, Traffic::Other(Carrier::Tcp | Carrier::Udp))
             {
