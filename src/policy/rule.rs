@@ -2,6 +2,7 @@
 
 use super::calendar::{Lapse, Rate, Windows};
 use super::places::Place;
+use super::set::ANYONE;
 use crate::event::{Space, Value, Verb, Vocabulary};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -310,6 +311,18 @@ impl Rule {
             let own = self.own_values.get(..end)?.iter().rev().find(|(span, _)| index <= span.last)?;
             (own.0.space == space).then_some(&own.1)
         })
+    }
+
+    /// Whether it is about every message of anyone.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.devices.is_none()
+            && self.functions.is_none()
+            && self.points.is_none()
+            && !self.is_conditional()
+            && self.ports.is_none()
+            && self.verbs == Verbs::ANY
+            && self.from == ANYONE
+            && self.to == ANYONE
     }
 
     /// Whether more than its pair, device, verb, function and points decides.

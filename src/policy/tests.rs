@@ -607,3 +607,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rules_that_another_makes_pointless_are_said() {
+    let rule = |kind: &str, name: &str, rest: &str| {
+        format!("[[{kind}]]\nname = '{name}'\nprotocol = 'modbus'\n{rest}\n")
+    };
+    let said = |rules: &[String]| {
+        let text = format!("{HEAD}{}", rules.concat());
+        let loaded = parse("pump.toml", &text, ALL_WORDS).unwrap();
+        loaded.warnings.iter().map(|problem| problem.message().to_owned()).collect::<Vec<_>>()
+    };
+    let wide = rule(
+        "allow",
+        "wide",
+        "from = 'engineering'\nto = 'field'\nmay = ['read', 'write']\npoints = 'holding:0-99'",
+    );
+    let narrow = rule(
+        "allow",
+        "narrow",
+        "from = 'scada'\nto = 'plc-3'\nmay = 'read'\npoints = 'holding:5-9'\nunit = 1",
+    );
+    assert_eq!(
+        said(&[wide.clone(), narrow.clone()]),
+        ["rule 'narrow' adds nothing: rule 'wide' (pump.toml:10) allows all of it"]
+    );
+    let other =
+        rule("allow", "other", "from = 'scada'\nto = 'plc-3'\nmay = 'read'\npoints = 'holding:95-100'");
+    assert!(said(&[wide.clone(), other]).is_empty());
+    let again = wide.replace("'wide'", "'again'");
+    assert_eq!(said(&[wide.clone(), again]), ["rule 'again' says the same as rule 'wide' (pump.toml:10)"]);
+    let rated = wide.replace("'wide'", "'wide'\nrate = '9/min'");
+    assert!(said(&[rated, narrow.clone()]).is_empty());
+    let deny = rule("deny", "nobody", "to = 'field'");
+    assert_eq!(
+        said(&[narrow.clone(), deny.clone()]),
+        [
+            "rule 'narrow' can never let anything pass: the deny rule 'nobody' (pump.toml:18) objects to all of it"
+        ]
+    );
+    let limited = deny.replace("'nobody'", "'nobody'\nvalues = '0..9'");
+    assert!(said(&[narrow, limited]).is_empty());
+}
