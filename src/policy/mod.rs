@@ -47,6 +47,7 @@
 mod check;
 mod document;
 mod doubts;
+pub mod learn;
 mod limits;
 mod names;
 mod places;
@@ -87,6 +88,14 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with them, and the warnings, in the order of the files.
 pub fn load(paths: &[PathBuf], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
+    parse_all(&read_all(paths)?, words)
+}
+
+/// The names and texts of rule files, and of all `*.toml` of folders in order of name.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Vec<Problem>> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
     for path in paths {
@@ -95,7 +104,7 @@ pub fn load(paths: &[PathBuf], words: &[&'static Vocabulary]) -> Result<Loaded, 
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { parse_all(&files, words) } else { Err(problems) }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
 }
 
 /// Parses one text as a rule file of this name.
@@ -106,7 +115,11 @@ pub fn parse(name: &str, text: &str, words: &[&'static Vocabulary]) -> Result<Lo
     parse_all(&[(name.to_owned(), text.to_owned())], words)
 }
 
-fn parse_all(files: &[(String, String)], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
+/// Parses texts, each with its name, as one set.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_all(files: &[(String, String)], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
     for (name, text) in files {

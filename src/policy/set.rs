@@ -256,7 +256,7 @@ impl RuleSet {
     ///   verb and function; points and values are not judged).
     /// - Unsolicited messages: allowed where a rule from sender to receiver allows them, or where one lets the
     ///   receiver read the sender: it asked for the data.
-    /// - Session messages (connect, keep-alive, confirm, link layer): allowed where any rule allows anything
+    /// - Session messages (connect, keep-alive, confirm, link layer) and parts of longer messages: allowed where any rule allows anything
     ///   between the two in either direction.
     ///
     /// Deny rules come first in all of them.
@@ -273,7 +273,7 @@ impl RuleSet {
             return Verdict::Denied { rule: RuleId(rule) };
         }
         let allowed = match event.kind {
-            _ if event.verb == Verb::Session => {
+            _ if event.verb == Verb::Session || event.is_piece() => {
                 let first = pair.there.first_allow().into_iter().chain(pair.back.first_allow()).min();
                 first.ok_or(Failed::Pair)
             }
@@ -297,9 +297,19 @@ impl RuleSet {
     /// Judges a conversation that is no control protocol, once. `flow` is from client to server; where it is not
     /// known who is which, either will do: the end with the lower port is then taken for the server.
     pub fn judge_conversation(&self, flow: &Flow) -> Verdict {
+        self.judge_either(flow, flow.src.port < flow.dst.port)
+    }
+
+    /// As [`RuleSet::judge_conversation`], of one that was picked up in the middle, so that nobody knows who opened
+    /// it: what either may use of the other will do.
+    pub fn judge_picked_up(&self, flow: &Flow) -> Verdict {
+        self.judge_either(flow, true)
+    }
+
+    fn judge_either(&self, flow: &Flow, both: bool) -> Verdict {
         let (sender, receiver) = self.ends(flow);
         let mut ids = self.conversation_rules(sender, receiver, flow.transport, flow.dst.port);
-        if flow.src.port < flow.dst.port {
+        if both {
             ids.extend(self.conversation_rules(receiver, sender, flow.transport, flow.src.port));
         }
         let first = |kind| {
