@@ -28,7 +28,7 @@ pub struct Arguments {
     interface: Option<String>,
 
     /// How long to learn from the interface: 90s, 30m, 12h, 14d. A week has a Sunday in it, a month has a maintenance.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "interface")]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
 
     /// The rule file to write; - is standard output. Where it is there already, only what its rules do not allow is
@@ -89,6 +89,9 @@ struct Before {
 /// # Errors
 /// One sentence: a file that cannot be read or written, rules that are wrong, an interface that cannot be had.
 pub fn run(arguments: &Arguments) -> Outcome {
+    if arguments.time.is_some() && arguments.interface.is_none() {
+        return Err(Failure::usage("--for goes with --interface; a capture is learned from as a whole"));
+    }
     let before = before(arguments)?;
     let options = Options { slack: arguments.slack, ..Options::default() };
     let learner = Arc::new(Mutex::new(Learner::new(options)));

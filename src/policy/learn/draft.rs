@@ -91,6 +91,8 @@ pub(super) struct Drafts {
     /// Allowed ones first in order, then those under review.
     pub rules: Vec<Draft>,
     pub polls: Vec<Poll>,
+    /// Messages that only rules under review would let pass.
+    pub waiting: u64,
     /// The words of each protocol that occurs.
     pub words: BTreeMap<u8, &'static Vocabulary>,
 }
@@ -122,14 +124,17 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
             doubt: doubts.about(pair, key, ask),
         }));
     }
-    drop_what_passes_anyway(&mut items, slack);
+    let mut waiting = drop_what_passes_anyway(&mut items, slack);
+    let doubtful = items.iter().filter(|item| item.doubt.is_some());
+    waiting += doubtful.map(|item| item.ask.often.open_messages).sum::<u64>();
     let mut groups: BTreeMap<(PairKey, Way, Option<u32>, u8, Option<Doubt>), Vec<Item<'_>>> = BTreeMap::new();
     for item in items {
         let group = (item.pair, item.key.way, item.key.device, item.key.verb, item.doubt.clone());
         groups.entry(group).or_default().push(item);
     }
     let mut rules: Vec<Draft> = groups.values().flat_map(|items| group_rules(items, slack)).collect();
-    rules.extend(sessions(&pairs, &rules));
+    let quiet = sessions(&pairs, &rules, &mut waiting);
+    rules.extend(quiet);
     let polls = if learner.options.expect { polls(&pairs, &rules) } else { Vec::new() };
     for blank in [
         |key: &mut Key| key.verbs.clear(),
@@ -149,16 +154,18 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
         (doubt, from, proto, verbs)
     };
     rules.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.key.cmp(&b.key)));
-    Drafts { rules, polls, words }
+    Drafts { rules, polls, waiting, words }
 }
 
 /// Forgets answers and reports that what was asked covers, and doubtful readings that the other rules let pass.
-fn drop_what_passes_anyway(items: &mut Vec<Item<'_>>, slack: Slack) {
+/// Returns how many messages then pass only by rules under review.
+fn drop_what_passes_anyway(items: &mut Vec<Item<'_>>, slack: Slack) -> u64 {
     type Runs = BTreeMap<(PairKey, Option<u32>, Space), Vec<(u32, u32)>>;
     let mut runs: Runs = BTreeMap::new();
-    let mut known: HashSet<(PairKey, Option<u32>, Verb)> = HashSet::new();
+    // Whether some rule for it is not under review.
+    let mut known: HashMap<(PairKey, Option<u32>, Verb), bool> = HashMap::new();
     for item in items.iter().filter(|item| item.key.way == Way::Asked) {
-        known.insert((item.pair, item.key.device, item.key.verb()));
+        *known.entry((item.pair, item.key.device, item.key.verb())).or_default() |= item.doubt.is_none();
         if let (None, Verb::Read, Some((space, first, last))) = (&item.doubt, item.key.verb(), item.key.range)
         {
             runs.entry((item.pair, item.key.device, space)).or_default().push((first, last));
@@ -170,15 +177,20 @@ fn drop_what_passes_anyway(items: &mut Vec<Item<'_>>, slack: Slack) {
         let max = limits.get(pair).copied().unwrap_or(u32::MAX);
         *runs = merged(merged(std::mem::take(runs)).into_iter().map(|run| widen(run, slack, max)).collect());
     }
-    let read = |pair: PairKey, device| known.contains(&(pair, device, Verb::Read));
+    let mut waiting = 0;
+    let mut covered = |item: &Item<'_>, pair: PairKey, verb: Verb| {
+        let fine = known.get(&(pair, item.key.device, verb));
+        waiting += if fine == Some(&false) { item.ask.often.open_messages } else { 0 };
+        fine.is_some()
+    };
     items.retain(|item| match item.key.way {
         Way::Answered => {
             let verb = if item.key.verb() == Verb::Report { Verb::Read } else { item.key.verb() };
-            !known.contains(&(item.pair, item.key.device, verb))
+            !covered(item, item.pair, verb)
         }
         Way::Unasked => {
             let back = PairKey { client: item.pair.server, server: item.pair.client, ..item.pair };
-            !read(back, item.key.device)
+            !covered(item, back, Verb::Read)
         }
         Way::Asked => {
             let (Some(_), Some((space, first, last))) = (&item.doubt, item.key.range) else { return true };
@@ -188,6 +200,7 @@ fn drop_what_passes_anyway(items: &mut Vec<Item<'_>>, slack: Slack) {
             !(passes && item.key.verb() == Verb::Read)
         }
     });
+    waiting
 }
 
 /// The rules for what was asked of one device with one verb.
@@ -432,19 +445,22 @@ fn widen_runs(runs: &[Run], slack: Slack, max: u32) -> Vec<Run> {
 }
 
 /// Rules for pairs that only keep a link alive.
-fn sessions(pairs: &[(&PairKey, &Seen)], rules: &[Draft]) -> Vec<Draft> {
-    let mut talk: HashSet<(Address, Address, u8)> = HashSet::new();
+fn sessions(pairs: &[(&PairKey, &Seen)], rules: &[Draft], waiting: &mut u64) -> Vec<Draft> {
+    // Whether some rule between the two is not under review.
+    let mut talk: HashMap<(Address, Address, u8), bool> = HashMap::new();
     for rule in rules {
         for (from, to) in rule.key.from.iter().flat_map(|from| rule.key.to.iter().map(move |to| (*from, *to)))
         {
-            talk.insert((from.min(to), from.max(to), rule.key.proto));
+            let fine = talk.entry((from.min(to), from.max(to), rule.key.proto)).or_default();
+            *fine |= rule.key.doubt.is_none();
         }
     }
     let mut quiet: BTreeMap<(Address, Address, u8), (Often, PairKey, &'static Vocabulary)> = BTreeMap::new();
     for (pair, seen) in pairs {
         let Some(often) = seen.session.filter(|often| often.open > 0) else { continue };
         let ends = (pair.client.min(pair.server), pair.client.max(pair.server), pair.proto);
-        if talk.contains(&ends) {
+        if let Some(fine) = talk.get(&ends) {
+            *waiting += if *fine { 0 } else { often.open_messages };
             continue;
         }
         quiet

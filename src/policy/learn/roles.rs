@@ -97,7 +97,10 @@ fn doing(pairs: &HashMap<PairKey, Seen>, rules: &[Draft]) -> BTreeMap<Address, D
             };
             let first = ask.often.first;
             let serves = all.entry(server).or_default();
-            serves.serves.entry(pair.proto).or_default().extend(key.device);
+            // A device that never answered well is perhaps not there.
+            let answers = ask.refused + ask.unanswered < ask.often.count;
+            let devices = serves.serves.entry(pair.proto).or_default();
+            devices.extend(key.device.filter(|_| answers));
             serves.first = Some(serves.first.map_or(first, |before| before.min(first)));
             let asks = all.entry(client).or_default();
             asks.asks.entry(pair.proto).or_default().insert(server);

@@ -67,26 +67,29 @@ pub(super) struct Often {
     pub open: u64,
     /// Messages, each counted with the first thing that it asks.
     pub messages: u64,
+    /// Those among them that no rule allowed.
+    pub open_messages: u64,
     pub first: Stamp,
     pub last: Timestamp,
 }
 
 impl Often {
     pub(super) fn new(stamp: Stamp) -> Often {
-        Often { count: 0, open: 0, messages: 0, first: stamp, last: stamp.ts }
+        Often { count: 0, open: 0, messages: 0, open_messages: 0, first: stamp, last: stamp.ts }
     }
 
     pub(super) fn see(&mut self, stamp: Stamp, open: bool, message: bool) {
         self.count += 1;
         self.open += u64::from(open);
         self.messages += u64::from(message);
+        self.open_messages += u64::from(message && open);
         self.first = self.first.min(stamp);
         self.last = self.last.max(stamp.ts);
     }
 
     /// The same place and time, with nothing counted: the start of a sum that holds this one.
     pub(super) fn none(&self) -> Often {
-        Often { count: 0, open: 0, messages: 0, ..*self }
+        Often { count: 0, open: 0, messages: 0, open_messages: 0, ..*self }
     }
 
     /// The two together.
@@ -94,6 +97,7 @@ impl Often {
         self.count += other.count;
         self.open += other.open;
         self.messages += other.messages;
+        self.open_messages += other.open_messages;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self

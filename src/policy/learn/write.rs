@@ -64,6 +64,16 @@ pub(super) fn moment(ts: Timestamp) -> String {
     text.trim_end_matches('Z').replace('T', " ")
 }
 
+/// "2015-02-24 17:27:45 to 17:33:24": the day is said once.
+fn span(first: Timestamp, last: Timestamp) -> String {
+    let (first, last) = (moment(first), moment(last));
+    match (first.split_once(' '), last.split_once(' ')) {
+        _ if first == last => first,
+        (Some((day, _)), Some((same, time))) if day == same => format!("{first} to {time}"),
+        _ => format!("{first} to {last}"),
+    }
+}
+
 /// 1234567 as "1,234,567".
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -147,7 +157,7 @@ pub(super) fn write(learner: &Learner, base: &Base<'_>) -> Result<Learned, Unusa
         rules: rules.count,
         hosts: hosts.len(),
         reviews: rules.reviews,
-        under_review: rules.under_review,
+        under_review: rules.conversations + drafts.waiting,
         denied: learner.totals.denied,
         left_out: learner.left_out,
     };
@@ -247,7 +257,8 @@ struct Rules {
     text: String,
     count: usize,
     reviews: usize,
-    under_review: u64,
+    /// Conversations under review.
+    conversations: u64,
 }
 
 impl Writer<'_> {
@@ -262,9 +273,8 @@ impl Writer<'_> {
             }
             [one, rest @ ..] => format!("{one} and {} more captures", rest.len()),
         };
-        let when = totals.span.map_or("no traffic".to_owned(), |(first, last)| {
-            format!("{} to {} UTC", moment(first), moment(last))
-        });
+        let when =
+            totals.span.map_or("no traffic".to_owned(), |(first, last)| format!("{} UTC", span(first, last)));
         if whole {
             out.push_str(
                 "# Who may do what on this network, learned by Wayside from what it saw there. Everything else\n\
@@ -304,12 +314,9 @@ impl Writer<'_> {
             );
         }
         for (number, words) in [
-            (learned.denied, "messages and conversations that a deny rule forbids"),
-            (
-                learned.left_out.messages,
-                "messages, for lack of room: more hosts or points than can be remembered",
-            ),
-            (learned.left_out.conversations, "other conversations, for lack of room"),
+            (learned.denied, "(a deny rule forbids them)"),
+            (learned.left_out.messages, "messages (no room: more hosts or points than can be remembered)"),
+            (learned.left_out.conversations, "other conversations (no room)"),
         ] {
             if number > 0 {
                 let _ = writeln!(out, "# Not learned:   {} {words}", grouped(number));
@@ -326,7 +333,7 @@ impl Writer<'_> {
         words: &BTreeMap<u8, &'static Vocabulary>,
         services: &[Service],
     ) -> Rules {
-        let mut rules = Rules { text: String::new(), count: 0, reviews: 0, under_review: 0 };
+        let mut rules = Rules { text: String::new(), count: 0, reviews: 0, conversations: 0 };
         let mut allowed = String::new();
         for draft in drafts.iter().filter(|draft| draft.key.doubt.is_none()) {
             let block = self.control(draft);
@@ -365,7 +372,6 @@ impl Writer<'_> {
             let apart = matches!(together.first().and_then(|d| d.key.doubt.as_ref()), Some(Doubt::Verb));
             for drafts in together.chunks(if apart { 1 } else { together.len().max(1) }) {
                 let blocks: Vec<Block> = drafts.iter().map(|draft| self.control(draft)).collect();
-                rules.under_review += drafts.iter().map(|draft| draft.often.open).sum::<u64>();
                 let Some(often) = sum(drafts.iter().map(|draft| draft.often)) else { continue };
                 let sentence = self.doubt(drafts);
                 self.review(&sentence, &often, "message", blocks, rules, &mut out);
@@ -373,7 +379,7 @@ impl Writer<'_> {
         }
         for service in services {
             let Some(doubt) = &service.doubt else { continue };
-            rules.under_review += service.often.open;
+            rules.conversations += service.often.open;
             let block = self.service(service);
             let sentence = format!("{} {doubt}.", self.list(&service.clients));
             self.review(&sentence, &service.often, "conversation", vec![block], rules, &mut out);
@@ -406,8 +412,7 @@ impl Writer<'_> {
     /// How often, when, and where to look.
     fn evidence(&self, often: &Often, word: &str) -> String {
         let mut out = counted(often.messages.max(1), word);
-        let (first, last) = (moment(often.first.ts), moment(often.last));
-        let _ = if first == last { write!(out, ", {first}") } else { write!(out, ", {first} to {last}") };
+        let _ = write!(out, ", {}", span(often.first.ts, often.last));
         let source = self.learner.sources.get(usize::from(often.first.source));
         if often.first.frame > 0 {
             let _ = write!(out, "; the first in frame {}", often.first.frame);
