@@ -180,6 +180,13 @@ fn put_aside(said: &str) -> usize {
     line.map_or(0, |line| line.split_whitespace().next().unwrap().replace(',', "").parse().unwrap())
 }
 
+/// The alerts but for malformed messages, which alert whatever the rules are.
+fn objections(capture: &Path, rules: &Path) -> Vec<serde_json::Value> {
+    let mut said = alerts(capture, rules);
+    said.retain(|alert| alert["kind"] != "malformed");
+    said
+}
+
 /// The same traffic again: nothing changes, nothing alerts but what is under review, and that does not once it is
 /// allowed.
 fn learns_all_of_it(capture: &Path, folder: &Path) {
@@ -190,11 +197,11 @@ fn learns_all_of_it(capture: &Path, folder: &Path) {
     let first = text(&rules);
     learn(capture, &rules, &[]);
     assert_eq!(text(&rules), first, "{}", capture.display());
-    let said = alerts(capture, &rules);
+    let said = objections(capture, &rules);
     assert_eq!(said.len(), aside, "{}: {:#?}\n{first}", capture.display(), summaries(&said));
     std::fs::write(&rules, all_allowed(&first)).unwrap();
     check(&rules);
-    let said = alerts(capture, &rules);
+    let said = objections(capture, &rules);
     assert!(said.is_empty(), "{}: {:#?}\n{}", capture.display(), summaries(&said), text(&rules));
 }
 

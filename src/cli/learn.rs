@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let before = before(arguments)?;
     let options = Options { slack: arguments.slack, ..Options::default() };
-    let learner = Arc::new(Mutex::new(Learner::new(options)));
+    let learner = Arc::new(Mutex::new(Learner::new(options, before.rules.clone())));
     let mut pipeline = Pipeline::new(Parts {
         flows: Limits::default(),
         fragments: 16 << 20,
@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     // Without an event log there is nothing to fail.
     let _ = pipeline.finish();
     let texts: Vec<String> = before.others.iter().map(|(_, text)| text.clone()).collect();
-    let base = Base { text: before.text.as_deref(), others: &texts, rules: before.rules.as_deref() };
+    let base = Base { text: before.text.as_deref(), others: &texts };
     let learned = lock(&learner)
         .write(&base)
         .map_err(|error| Failure::usage(format!("cannot add to {}: {error}", arguments.output.display())))?;

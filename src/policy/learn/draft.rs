@@ -1,6 +1,8 @@
 //! From what was seen to as few rules as say exactly the same.
 
+use super::cover::drop_what_passes_anyway;
 use super::doubts::{Doubt, Doubts};
+use super::polls::{Poll, polls};
 use super::seen::{Ask, AskKey, Limit, Often, PairKey, Seen, Way};
 use super::{Learner, Slack};
 use crate::address::Address;
@@ -11,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const LIMITS: usize = 4;
 
 /// Verbs whose rules need no points.
-const POINTLESS: [Verb; 8] = [
+pub(super) const POINTLESS: [Verb; 8] = [
     Verb::Restart,
     Verb::Program,
     Verb::Time,
@@ -73,19 +75,6 @@ impl Draft {
     }
 }
 
-/// A steady poll.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Poll {
-    pub client: Address,
-    pub server: Address,
-    pub proto: u8,
-    pub device: Option<u32>,
-    /// Seconds in which one must come.
-    pub every: u64,
-    /// Milliseconds between two of them, as a rule.
-    pub median: u32,
-}
-
 /// Everything that is to be written about control protocols.
 pub(super) struct Drafts {
     /// Allowed ones first in order, then those under review.
@@ -98,12 +87,12 @@ pub(super) struct Drafts {
 }
 
 /// An ask that is to be learned.
-struct Item<'s> {
-    pair: PairKey,
-    words: &'static Vocabulary,
-    key: AskKey,
-    ask: &'s Ask,
-    doubt: Option<Doubt>,
+pub(super) struct Item<'s> {
+    pub pair: PairKey,
+    pub words: &'static Vocabulary,
+    pub key: AskKey,
+    pub ask: &'s Ask,
+    pub doubt: Option<Doubt>,
 }
 
 pub(super) fn drafts(learner: &Learner) -> Drafts {
@@ -125,8 +114,14 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
         }));
     }
     let mut waiting = drop_what_passes_anyway(&mut items, slack);
-    let doubtful = items.iter().filter(|item| item.doubt.is_some());
-    waiting += doubtful.map(|item| item.ask.often.open_messages).sum::<u64>();
+    let doubtful: Vec<&Item<'_>> = items.iter().filter(|item| item.doubt.is_some()).collect();
+    waiting += doubtful.iter().map(|item| item.ask.alone).sum::<u64>();
+    let doubtful: HashSet<(PairKey, AskKey)> = doubtful.iter().map(|item| (item.pair, item.key)).collect();
+    let together = pairs.iter().flat_map(|(pair, seen)| seen.together.iter().map(move |all| (**pair, all)));
+    let waits = |(pair, (keys, _)): &(PairKey, (&Vec<AskKey>, &u64))| {
+        keys.iter().any(|key| doubtful.contains(&(*pair, *key)))
+    };
+    waiting += together.filter(waits).map(|(_, (_, count))| count).sum::<u64>();
     let mut groups: BTreeMap<(PairKey, Way, Option<u32>, u8, Option<Doubt>), Vec<Item<'_>>> = BTreeMap::new();
     for item in items {
         let group = (item.pair, item.key.way, item.key.device, item.key.verb, item.doubt.clone());
@@ -155,52 +150,6 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
     };
     rules.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.key.cmp(&b.key)));
     Drafts { rules, polls, waiting, words }
-}
-
-/// Forgets answers and reports that what was asked covers, and doubtful readings that the other rules let pass.
-/// Returns how many messages then pass only by rules under review.
-fn drop_what_passes_anyway(items: &mut Vec<Item<'_>>, slack: Slack) -> u64 {
-    type Runs = BTreeMap<(PairKey, Option<u32>, Space), Vec<(u32, u32)>>;
-    let mut runs: Runs = BTreeMap::new();
-    // Whether some rule for it is not under review.
-    let mut known: HashMap<(PairKey, Option<u32>, Verb), bool> = HashMap::new();
-    for item in items.iter().filter(|item| item.key.way == Way::Asked) {
-        *known.entry((item.pair, item.key.device, item.key.verb())).or_default() |= item.doubt.is_none();
-        if let (None, Verb::Read, Some((space, first, last))) = (&item.doubt, item.key.verb(), item.key.range)
-        {
-            runs.entry((item.pair, item.key.device, space)).or_default().push((first, last));
-        }
-    }
-    let max = |item: &Item<'_>| item.words.max_index;
-    let limits: HashMap<PairKey, u32> = items.iter().map(|item| (item.pair, max(item))).collect();
-    for ((pair, ..), runs) in &mut runs {
-        let max = limits.get(pair).copied().unwrap_or(u32::MAX);
-        *runs = merged(merged(std::mem::take(runs)).into_iter().map(|run| widen(run, slack, max)).collect());
-    }
-    let mut waiting = 0;
-    let mut covered = |item: &Item<'_>, pair: PairKey, verb: Verb| {
-        let fine = known.get(&(pair, item.key.device, verb));
-        waiting += if fine == Some(&false) { item.ask.often.open_messages } else { 0 };
-        fine.is_some()
-    };
-    items.retain(|item| match item.key.way {
-        Way::Answered => {
-            let verb = if item.key.verb() == Verb::Report { Verb::Read } else { item.key.verb() };
-            !covered(item, item.pair, verb)
-        }
-        Way::Unasked => {
-            let back = PairKey { client: item.pair.server, server: item.pair.client, ..item.pair };
-            !covered(item, back, Verb::Read)
-        }
-        Way::Asked => {
-            let (Some(_), Some((space, first, last))) = (&item.doubt, item.key.range) else { return true };
-            let runs = runs.get(&(item.pair, item.key.device, space)).map_or(&[][..], Vec::as_slice);
-            let at = runs.partition_point(|(_, end)| *end < first);
-            let passes = runs.get(at).is_some_and(|(start, end)| *start <= first && last <= *end);
-            !(passes && item.key.verb() == Verb::Read)
-        }
-    });
-    waiting
 }
 
 /// The rules for what was asked of one device with one verb.
@@ -268,7 +217,7 @@ pub(super) fn merged(mut runs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
     out
 }
 
-fn widen((first, last): (u32, u32), slack: Slack, max: u32) -> (u32, u32) {
+pub(super) fn widen((first, last): (u32, u32), slack: Slack, max: u32) -> (u32, u32) {
     let more = match slack {
         Slack::None => 0,
         Slack::Points(points) => points,
@@ -312,7 +261,7 @@ fn limited_rules(items: &[&Item<'_>], slack: Slack) -> Vec<Draft> {
 }
 
 /// Points that share limits, and whether they only share them to keep the rules few.
-fn limits(items: &[&Item<'_>]) -> Vec<(Limit, Vec<(u32, u32)>, bool)> {
+pub(super) fn limits(items: &[&Item<'_>]) -> Vec<(Limit, Vec<(u32, u32)>, bool)> {
     let mut points: BTreeMap<u32, Limit> = BTreeMap::new();
     let mut long = false;
     let mut whole = Limit::default();
@@ -361,7 +310,7 @@ pub(super) fn said(limit: &Limit) -> Option<Vec<String>> {
     Some(entries)
 }
 
-fn widen_limit(limit: &mut Limit, slack: Slack) {
+pub(super) fn widen_limit(limit: &mut Limit, slack: Slack) {
     let size = limit.high - limit.low;
     let more = match slack {
         Slack::None => return,
@@ -460,7 +409,7 @@ fn sessions(pairs: &[(&PairKey, &Seen)], rules: &[Draft], waiting: &mut u64) -> 
         let Some(often) = seen.session.filter(|often| often.open > 0) else { continue };
         let ends = (pair.client.min(pair.server), pair.client.max(pair.server), pair.proto);
         if let Some(fine) = talk.get(&ends) {
-            *waiting += if *fine { 0 } else { often.open_messages };
+            *waiting += if *fine { 0 } else { often.open };
             continue;
         }
         quiet
@@ -511,53 +460,4 @@ fn put_together(rules: Vec<Draft>, blank: fn(&mut Key)) -> Vec<Draft> {
         }
     }
     together.into_values().collect()
-}
-
-/// Steady polls among what is allowed.
-fn polls(pairs: &[(&PairKey, &Seen)], rules: &[Draft]) -> Vec<Poll> {
-    let reads: HashSet<(Address, Address, u8)> = rules
-        .iter()
-        .filter(|rule| rule.key.doubt.is_none() && rule.verbs().any(|verb| verb == Verb::Read))
-        .flat_map(|rule| rule.key.from.iter().map(move |from| (*from, rule)))
-        .flat_map(|(from, rule)| rule.key.to.iter().map(move |to| (from, *to, rule.key.proto)))
-        .collect();
-    let mut found: BTreeMap<(PairKey, Option<u32>), Poll> = BTreeMap::new();
-    for (pair, seen) in
-        pairs.iter().filter(|(pair, _)| reads.contains(&(pair.client, pair.server, pair.proto)))
-    {
-        for (key, ask) in &seen.asks {
-            if key.way != Way::Asked || key.verb() != Verb::Read || ask.never_worked() {
-                continue;
-            }
-            let Some((every, median)) = steady(ask) else { continue };
-            let poll = Poll {
-                client: pair.client,
-                server: pair.server,
-                proto: pair.proto,
-                device: key.device,
-                every,
-                median,
-            };
-            let entry = found.entry((**pair, key.device)).or_insert_with(|| poll.clone());
-            if (every, median) < (entry.every, entry.median) {
-                *entry = poll;
-            }
-        }
-    }
-    found.into_values().collect()
-}
-
-/// Seconds in which a steady poll must come, generously, and its usual gap in milliseconds.
-fn steady(ask: &Ask) -> Option<(u64, u32)> {
-    const NICE: [u64; 16] = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 14_400, 86_400];
-    let (median, p95) = ask.gaps.median_and_p95()?;
-    let often = ask.gaps.count() >= 10 && median > 0 && p95 <= median.saturating_add(median / 2);
-    let longest = ask.gaps.longest;
-    // A longer pause than that is no poll that can be expected.
-    if !often || longest > median.saturating_mul(5) {
-        return None;
-    }
-    let need = u64::from(median).saturating_mul(2).max(u64::from(longest) + u64::from(longest) / 5);
-    let seconds = need.div_ceil(1_000);
-    Some((NICE.into_iter().find(|nice| *nice >= seconds)?, median))
 }

@@ -5,15 +5,21 @@
 //! Flows out: the text of a rule file ([`Learned`]). What the rules allow already is not learned again, what they
 //! deny never; what looks dangerous is put aside as a comment for a person to judge.
 //!
-//! The way: `seen` (what is remembered, within bounds) → `doubts` (what a person should look at) → `draft` (as few
-//! rules as say exactly the same) → `roles` (names for addresses) → `write` (text, merged into what is there).
+//! The way: `seen` and `conversations` (what is remembered, within bounds) → `doubts` (what a person should look at) →
+//! `draft` (as few rules as say exactly the same; `cover` leaves out what passes anyway, `polls` finds what must go
+//! on) → `roles` (names for addresses) → `rule_text` (one rule, in the words of `phrases`) → `write` (the file, merged
+//! into what is there).
 //!
 //! The same traffic gives the same text, whatever the order of hash maps.
 
 mod conversations;
+mod cover;
 mod doubts;
 mod draft;
+mod phrases;
+mod polls;
 mod roles;
+mod rule_text;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -21,12 +27,14 @@ mod write;
 
 pub use write::{Base, Learned, Unusable};
 
+use super::set::RuleSet;
 use super::verdict::Verdict;
 use crate::address::Timestamp;
-use crate::event::{Event, Flow, Kind, Outcome, PointRange, Verb};
+use crate::event::{Event, Flow, Kind, Outcome, PointRange, Value, Values, Verb};
 use conversations::Services;
 use seen::{Ask, AskKey, Limit, Often, PairKey, Seen, Stamp, Way};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Ranges longer than this have one limit for all their points.
 const VALUED_RANGE: u32 = 2048;
@@ -94,6 +102,8 @@ pub struct LeftOut {
 /// Remembers traffic, to write rules that allow it.
 pub struct Learner {
     options: Options,
+    /// The rules so far.
+    rules: Option<Arc<RuleSet>>,
     pairs: HashMap<PairKey, Seen>,
     services: Services,
     asks: usize,
@@ -121,10 +131,11 @@ impl Totals {
 }
 
 impl Learner {
-    /// Nothing seen yet.
-    pub fn new(options: Options) -> Learner {
+    /// Nothing seen yet. `rules` are those that there are: by them the messages are judged.
+    pub fn new(options: Options, rules: Option<Arc<RuleSet>>) -> Learner {
         Learner {
             options,
+            rules,
             pairs: HashMap::new(),
             services: Services::default(),
             asks: 0,
@@ -218,8 +229,12 @@ impl Learner {
         // What a device reports is not limited to points.
         let points = if way == Way::Unasked { &[] } else { event.points };
         let whole = points.is_empty().then_some(None);
+        let several = points.len() > 1;
+        let rules = self.rules.as_deref().filter(|_| open && several);
+        let pair = rules.map(|rules| (rules, rules.pair(event.flow, event.proto)));
         let mut offset = 0usize;
         let mut lost = false;
+        let mut together = Vec::new();
         for (place, range) in whole.into_iter().chain(points.iter().map(Some)).enumerate() {
             let ask = AskKey {
                 way,
@@ -230,6 +245,13 @@ impl Learner {
             };
             let at = offset;
             offset += range.filter(|range| range.valued).map_or(0, |range| range.count() as usize);
+            // Where one run of a message is not allowed, the others may be.
+            let passes = pair.as_ref().zip(range).is_some_and(|((rules, pair), range)| {
+                let values: Vec<Value<'_>> = event.values.iter().skip(at).take(offset - at).collect();
+                let part =
+                    Event { points: std::slice::from_ref(range), values: Values::List(&values), ..*event };
+                matches!(rules.judge(pair, &part), Verdict::Allowed { .. })
+            });
             if self.asks >= bounds.asks && !seen.asks.contains_key(&ask) {
                 lost = true;
                 continue;
@@ -243,13 +265,26 @@ impl Learner {
                 let millis = stamp.ts.since(entry.often.last) / 1_000_000;
                 entry.gaps.see(u32::try_from(millis).unwrap_or(u32::MAX));
             }
-            entry.often.see(stamp, open, place == 0);
+            entry.often.see(stamp, open && !passes, place == 0);
+            entry.alone += u64::from(open && !several);
+            if open && several && !passes {
+                together.push(ask);
+            }
             if let Some(range) = range.filter(|_| way == Way::Asked && is_bounded(ask.verb())) {
                 note_values(entry, range, event, at, values, bounds.values);
             }
             if way == Way::Asked && event.kind == Kind::Request {
                 seen.await_answer(event.frame, ask);
             }
+        }
+        if !together.is_empty() && self.asks < bounds.asks {
+            together.sort_unstable();
+            let asks = &mut self.asks;
+            let count = seen.together.entry(together).or_insert_with(|| {
+                *asks += 1;
+                0
+            });
+            *count += 1;
         }
         self.left_out.messages += u64::from(lost);
     }

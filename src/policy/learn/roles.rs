@@ -8,6 +8,9 @@ use crate::address::Address;
 use crate::event::{Verb, Vocabulary};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Readings that happen more often than this are polls.
+const POLLED: u64 = 3;
+
 /// A host that gets a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Host {
@@ -105,7 +108,7 @@ fn doing(pairs: &HashMap<PairKey, Seen>, rules: &[Draft]) -> BTreeMap<Address, D
             let asks = all.entry(client).or_default();
             asks.asks.entry(pair.proto).or_default().insert(server);
             asks.first = Some(asks.first.map_or(first, |before| before.min(first)));
-            if key.verb() == Verb::Read && ask.often.count > 1 {
+            if key.verb() == Verb::Read && ask.often.count > POLLED && !ask.never_worked() {
                 asks.polls += ask.often.count;
             }
         }
@@ -207,7 +210,7 @@ fn role(address: Address, doing: &Doing, words: &BTreeMap<u8, &'static Vocabular
         said.push("no control protocol".to_owned());
     }
     if let Some(first) = doing.first {
-        said.push(format!("first seen {}", super::write::moment(first.ts)));
+        said.push(format!("first seen {}", super::phrases::moment(first.ts)));
     }
     said.join("; ")
 }

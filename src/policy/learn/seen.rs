@@ -67,29 +67,26 @@ pub(super) struct Often {
     pub open: u64,
     /// Messages, each counted with the first thing that it asks.
     pub messages: u64,
-    /// Those among them that no rule allowed.
-    pub open_messages: u64,
     pub first: Stamp,
     pub last: Timestamp,
 }
 
 impl Often {
     pub(super) fn new(stamp: Stamp) -> Often {
-        Often { count: 0, open: 0, messages: 0, open_messages: 0, first: stamp, last: stamp.ts }
+        Often { count: 0, open: 0, messages: 0, first: stamp, last: stamp.ts }
     }
 
     pub(super) fn see(&mut self, stamp: Stamp, open: bool, message: bool) {
         self.count += 1;
         self.open += u64::from(open);
         self.messages += u64::from(message);
-        self.open_messages += u64::from(message && open);
         self.first = self.first.min(stamp);
         self.last = self.last.max(stamp.ts);
     }
 
     /// The same place and time, with nothing counted: the start of a sum that holds this one.
     pub(super) fn none(&self) -> Often {
-        Often { count: 0, open: 0, messages: 0, open_messages: 0, ..*self }
+        Often { count: 0, open: 0, messages: 0, ..*self }
     }
 
     /// The two together.
@@ -97,7 +94,6 @@ impl Often {
         self.count += other.count;
         self.open += other.open;
         self.messages += other.messages;
-        self.open_messages += other.open_messages;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self
@@ -108,6 +104,8 @@ impl Often {
 #[derive(Debug)]
 pub(super) struct Ask {
     pub often: Often,
+    /// Messages that no rule allowed and that asked nothing else.
+    pub alone: u64,
     /// Times that the device refused.
     pub refused: u64,
     /// Times that no answer came.
@@ -123,6 +121,7 @@ impl Ask {
     pub(super) fn new(stamp: Stamp) -> Ask {
         Ask {
             often: Often::new(stamp),
+            alone: 0,
             refused: 0,
             unanswered: 0,
             refusal: None,
@@ -234,6 +233,14 @@ impl Limit {
         self.any || none && self.states[0] == self.states[1]
     }
 
+    /// Whether it lets everything pass that the other one saw.
+    pub(super) fn holds(&self, other: &Limit) -> bool {
+        let numbers = !other.has_numbers() || self.low <= other.low && other.high <= self.high;
+        let states = (0..2).all(|state| self.states[state] || !other.states[state]);
+        let words = other.words.iter().all(|word| self.words.contains(word));
+        !other.any && numbers && states && words
+    }
+
     pub(super) fn join(&mut self, other: &Limit) {
         self.low = self.low.min(other.low);
         self.high = self.high.max(other.high);
@@ -258,6 +265,8 @@ fn is_plain(word: &str) -> bool {
 pub(super) struct Seen {
     pub words: &'static Vocabulary,
     pub asks: HashMap<AskKey, Ask>,
+    /// What messages asked together, where no rule allowed it, and how often.
+    pub together: HashMap<Vec<AskKey>, u64>,
     /// Link layer, keep-alives, confirmations and parts of longer messages.
     pub session: Option<Often>,
     pub malformed: u64,
@@ -270,6 +279,7 @@ impl Seen {
         Seen {
             words,
             asks: HashMap::new(),
+            together: HashMap::new(),
             session: None,
             malformed: 0,
             messages: 0,
