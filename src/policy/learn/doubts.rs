@@ -27,8 +27,8 @@ pub(super) enum Doubt {
         /// Percent of the messages.
         share: u64,
     },
-    /// The verb stops or changes a device, or opens it up.
-    Verb,
+    /// The verb stops or changes a device, or opens it up; with what the device said where it refused every time.
+    Verb(Option<&'static str>),
     /// The device refused every time; with what it said.
     Refused(&'static str),
     /// Another client changes the same points.
@@ -76,7 +76,7 @@ impl Doubts {
         }
         let changes_device = [Verb::Restart, Verb::Program, Verb::Configure, Verb::File, Verb::Authenticate];
         if changes_device.contains(&key.verb()) {
-            return Some(Doubt::Verb);
+            return Some(Doubt::Verb(ask.refusal.filter(|_| ask.never_worked())));
         }
         if ask.never_worked() {
             return Some(Doubt::Refused(ask.refusal.unwrap_or("refused")));

@@ -156,7 +156,7 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
 fn group_rules(items: &[Item<'_>], slack: Slack) -> Vec<Draft> {
     let Some(one) = items.first() else { return Vec::new() };
     let verb = one.key.verb();
-    let doubtful_verb = one.doubt == Some(Doubt::Verb);
+    let doubtful_verb = matches!(one.doubt, Some(Doubt::Verb(_)));
     if POINTLESS.contains(&verb) || doubtful_verb || verb == Verb::Report && one.key.way != Way::Asked {
         let functions = if doubtful_verb { functions(items) } else { None };
         return draft(items, functions, None, None, slack).into_iter().collect();
@@ -251,7 +251,7 @@ fn limited_rules(items: &[&Item<'_>], slack: Slack) -> Vec<Draft> {
             let own: Vec<&Item<'_>> = items.iter().filter(touches).copied().collect();
             let runs: Vec<Run> = runs.iter().map(|(first, last)| (space, *first, *last)).collect();
             let mut rule = draft(own, None, Some(runs), Some(limit), slack);
-            if let Some(rule) = rule.as_mut().filter(|_| shared) {
+            if let Some(rule) = rule.as_mut().filter(|rule| shared && rule.key.values.is_some()) {
                 rule.key.notes.insert(Note::SharedLimits);
             }
             rules.extend(rule);
@@ -349,7 +349,7 @@ fn draft<'i, 's: 'i>(
     }
     let verb = one.key.verb();
     let covers_all = points.is_none() && !POINTLESS.contains(&verb) && verb != Verb::Report;
-    if covers_all && verb != Verb::Other && one.doubt != Some(Doubt::Verb) {
+    if covers_all && verb != Verb::Other && !matches!(one.doubt, Some(Doubt::Verb(_))) {
         notes.insert(Note::NoPoints);
     }
     let limit = limit.filter(|limit| !limit.is_open());

@@ -149,8 +149,10 @@ impl Learner {
 
     /// Names the capture that what follows is in; evidence refers to it.
     pub fn set_source(&mut self, name: &str) {
-        let at = self.sources.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.sources.push(name.to_owned());
+        // It goes into comments, which end with the line.
+        let name: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let at = self.sources.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.sources.push(name);
             self.sources.len() - 1
         });
         self.source = u16::try_from(at).unwrap_or(u16::MAX);

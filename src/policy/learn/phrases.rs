@@ -41,6 +41,11 @@ pub(super) fn counted(number: u64, word: &str) -> String {
     format!("{} {word}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
+/// A text as TOML writes it.
+pub(super) fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
 /// A sentence over as many lines as it needs.
 pub(super) fn wrapped(sentence: &str, prefix: &str, out: &mut String) {
     let mut line = prefix.to_owned();
@@ -148,7 +153,7 @@ pub(super) fn said(note: &Note, words: &'static Vocabulary) -> String {
         Note::AnswersOnly => "Only answers were seen: what was asked is not known in full.".to_owned(),
         Note::NoPoints => "These messages name no points, so all points are allowed.".to_owned(),
         Note::SharedLimits => {
-            "Lowest to highest value over all these points; give points with other limits a rule of their own.".to_owned()
+            "These are the values of all these points together; give points with limits of their own a rule of their own.".to_owned()
         }
         Note::NeverWritten(on) => {
             let word = if *on { "on" } else { "off" };

@@ -5,8 +5,8 @@ use super::conversations::Service;
 use super::doubts::Doubt;
 use super::draft::{Draft, Key};
 use super::phrases::{
-    and, consequence, ethernet_name, grouped, listed, moment, phrase, point, points_said, ports_said, said,
-    wrapped,
+    and, consequence, ethernet_name, grouped, listed, moment, phrase, point, points_said, ports_said, quoted,
+    said, wrapped,
 };
 use super::polls::Poll;
 use crate::address::{Address, Transport};
@@ -62,10 +62,12 @@ impl Writer<'_> {
             Some(Doubt::Malformed { share }) => {
                 format!("{share} % of the messages between {from} and {to} make no sense.")
             }
-            Some(Doubt::Verb) => {
+            Some(Doubt::Verb(refusal)) => {
                 let used: Vec<String> = one.used.iter().cloned().collect();
                 let does: Vec<&str> = one.verbs().map(consequence).collect();
-                format!("{from} sent {} to {to}, which {}.", and(&used), does.join(" and "))
+                let refused =
+                    refusal.map_or(String::new(), |reason| format!(" It was refused every time: {reason}."));
+                format!("{from} sent {} to {to}, which {}.{refused}", and(&used), does.join(" and "))
             }
             Some(Doubt::Refused(reason)) => format!("{to} refused {from} every time: {reason}."),
             Some(Doubt::Shared(others)) => {
@@ -90,12 +92,17 @@ impl Writer<'_> {
 
     /// Hosts in a rule: one, or a list.
     pub(super) fn side(&self, key: &str, addresses: &BTreeSet<Address>) -> String {
-        let names = addresses.iter().map(|address| format!("\"{}\"", self.name_of(address))).collect();
+        let names = addresses.iter().map(|address| quoted(&self.name_of(address))).collect();
         listed(key, names, false)
     }
 
-    /// A rule's name that no other has.
-    pub(super) fn own_name(&mut self, name: String) -> String {
+    /// A rule's name that no other has; where another has it, with `more` behind it.
+    pub(super) fn own_name(&mut self, name: String, more: Option<String>) -> String {
+        let longer = more.map(|more| format!("{name}: {more}"));
+        let name = match longer {
+            Some(longer) if self.rule_names.contains(&name) => longer,
+            _ => name,
+        };
         let again = |n: u32| if n == 1 { name.clone() } else { format!("{name} ({n})") };
         let own = (1..).map(again).find(|name| !self.rule_names.contains(name)).unwrap_or(name.clone());
         self.rule_names.insert(own.clone());
@@ -124,7 +131,12 @@ impl Writer<'_> {
             };
             let _ = write!(name, ", {} {numbers}", draft.words.device_key);
         }
-        let name = self.own_name(name);
+        if let Some(functions) = key.functions.as_ref().filter(|functions| functions.len() <= 2) {
+            let names: Vec<String> = functions.iter().map(|code| function(draft.words, *code)).collect();
+            let _ = write!(name, " by {}", and(&names));
+        }
+        let more = key.points.as_ref().filter(|_| !changes).map(|points| points_said(draft.words, points));
+        let name = self.own_name(name, more);
         let often = &draft.often;
         let count = match often.messages.max(1) {
             1 => format!("seen once, {}", moment(often.first.ts)),
@@ -132,7 +144,7 @@ impl Writer<'_> {
         };
         let mut lines = vec![
             ("[[allow]]".to_owned(), None),
-            (format!("name = \"{name}\""), Some(count)),
+            (format!("name = {}", quoted(&name)), Some(count)),
             (self.side("from", &key.from), None),
             (self.side("to", &key.to), None),
             (format!("protocol = \"{}\"", draft.words.name), None),
@@ -165,13 +177,13 @@ impl Writer<'_> {
     pub(super) fn poll(&mut self, poll: &Poll, words: &'static Vocabulary) -> Block {
         let (client, server) = (self.name_of(&poll.client), self.name_of(&poll.server));
         let device = poll.device.map_or(String::new(), |device| format!(" {} {device}", words.device_key));
-        let name = self.own_name(format!("{client} keeps reading {server}{device}"));
+        let name = self.own_name(format!("{client} keeps reading {server}{device}"), None);
         let usual = f64::from(poll.median) / 1000.0;
         let mut lines = vec![
             ("[[expect]]".to_owned(), None),
-            (format!("name = \"{name}\""), None),
-            (format!("from = \"{client}\""), None),
-            (format!("to = \"{server}\""), None),
+            (format!("name = {}", quoted(&name)), None),
+            (format!("from = {}", quoted(&client)), None),
+            (format!("to = {}", quoted(&server)), None),
             (format!("protocol = \"{}\"", words.name), None),
         ];
         if let Some(device) = poll.device {
@@ -200,14 +212,14 @@ impl Writer<'_> {
             (_, Some(ports)) => ports_said(carrier, ports),
             (_, None) => carrier.to_owned(),
         };
-        let name = self.own_name(format!("{from} {uses} {what} of {to}"));
+        let name = self.own_name(format!("{from} {uses} {what} of {to}"), None);
         let count = match service.often.count {
             1 => format!("seen once, {}", moment(service.often.first.ts)),
             many => format!("{} conversations", grouped(many)),
         };
         let mut lines = vec![
             ("[[allow]]".to_owned(), None),
-            (format!("name = \"{name}\""), Some(count)),
+            (format!("name = {}", quoted(&name)), Some(count)),
             (self.side("from", &service.clients), None),
             (self.side("to", &service.servers), None),
             (format!("protocol = \"{carrier}\""), None),
@@ -233,6 +245,11 @@ impl Writer<'_> {
         }
         Block { notes, lines }
     }
+}
+
+/// A function by its name, or its number.
+fn function(words: &'static Vocabulary, code: u16) -> String {
+    words.function_name(code).map_or_else(|| format!("function {code}"), str::to_owned)
 }
 
 /// Whether more than these devices were seen behind the addresses: only then does a name tell them apart.

@@ -190,6 +190,36 @@ fn of_a_message_that_is_allowed_in_part_only_the_rest_is_learned() {
 }
 
 #[test]
+fn a_part_of_a_longer_message_passes_where_the_two_may_talk() {
+    let (there, back) = (flow(SCADA, PLC), flow(PLC, SCADA));
+    let points = [range(HOLDING, 0, 9, Verb::Read, false)];
+    let mut learner = learner(Options::default());
+    learner.event(&request(&there, Verb::Read, 3, &points), None);
+    let part = Event { kind: Kind::Message, function: None, ..request(&back, Verb::Read, 3, &[]) };
+    learner.event(&part, None);
+    let learned = learned(&learner);
+    assert_eq!(learned.rules, 1, "{}", learned.text);
+    let rules = rules(&learned.text);
+    let verdict = rules.judge(&rules.pair(&back, part.proto), &part);
+    assert!(matches!(verdict, Verdict::Allowed { .. }), "{verdict:?}");
+}
+
+#[test]
+fn a_refused_restart_says_so_and_a_capture_cannot_write_rules_by_its_name() {
+    let mut learner = Learner::new(Options::default(), None);
+    learner.set_source("x\n[[allow]]\nname = \"all\"\n.pcap");
+    let (there, back) = (flow(SCADA, PLC), flow(PLC, SCADA));
+    let asked = request(&there, Verb::Restart, 8, &[]);
+    learner.event(&asked, None);
+    let outcome = Some(Outcome::Exception { code: 1, name: "illegal function" });
+    let answer = Event { kind: Kind::Response, flow: &back, request: Some(1), outcome, ..asked };
+    learner.event(&answer, Some(&Verdict::NotJudged));
+    let learned = learned(&learner);
+    holds(&learned.text, &["stops or restarts the device. It was refused every time: illegal function."]);
+    assert!(rules(&learned.text).rules().is_empty(), "{}", learned.text);
+}
+
+#[test]
 fn a_steady_poll_is_expected_where_the_language_can_say_so() {
     let mut learner = learner(Options { expect: true, ..Options::default() });
     let flow = flow(SCADA, PLC);

@@ -299,7 +299,7 @@ impl Writer<'_> {
         let same = |a: &&Draft, b: &&Draft| (&a.key.doubt, &a.key.from) == (&b.key.doubt, &b.key.from);
         for together in doubtful.chunk_by(same) {
             // One that stops a device is a sentence of its own.
-            let apart = matches!(together.first().and_then(|d| d.key.doubt.as_ref()), Some(Doubt::Verb));
+            let apart = matches!(together.first().and_then(|d| d.key.doubt.as_ref()), Some(Doubt::Verb(_)));
             for drafts in together.chunks(if apart { 1 } else { together.len().max(1) }) {
                 let blocks: Vec<Block> = drafts.iter().map(|draft| self.control(draft)).collect();
                 let Some(often) = sum(drafts.iter().map(|draft| draft.often)) else { continue };
