@@ -122,7 +122,8 @@ pub(super) fn drafts(learner: &Learner) -> Drafts {
         keys.iter().any(|key| doubtful.contains(&(*pair, *key)))
     };
     waiting += together.filter(waits).map(|(_, (_, count))| count).sum::<u64>();
-    let mut groups: BTreeMap<(PairKey, Way, Option<u32>, u8, Option<Doubt>), Vec<Item<'_>>> = BTreeMap::new();
+    type Group = (PairKey, Way, Option<u32>, u8, Option<Doubt>);
+    let mut groups: BTreeMap<Group, Vec<Item<'_>>> = BTreeMap::new();
     for item in items {
         let group = (item.pair, item.key.way, item.key.device, item.key.verb, item.doubt.clone());
         groups.entry(group).or_default().push(item);
@@ -260,8 +261,11 @@ fn limited_rules(items: &[&Item<'_>], slack: Slack) -> Vec<Draft> {
     rules
 }
 
+/// First and last points of runs.
+type Points = Vec<(u32, u32)>;
+
 /// Points that share limits, and whether they only share them to keep the rules few.
-pub(super) fn limits(items: &[&Item<'_>]) -> Vec<(Limit, Vec<(u32, u32)>, bool)> {
+pub(super) fn limits(items: &[&Item<'_>]) -> Vec<(Limit, Points, bool)> {
     let mut points: BTreeMap<u32, Limit> = BTreeMap::new();
     let mut long = false;
     let mut whole = Limit::default();
@@ -278,7 +282,7 @@ pub(super) fn limits(items: &[&Item<'_>]) -> Vec<(Limit, Vec<(u32, u32)>, bool)>
             long = true;
         }
     }
-    let mut by_limit: BTreeMap<Option<Vec<String>>, (Limit, Vec<(u32, u32)>)> = BTreeMap::new();
+    let mut by_limit: BTreeMap<Option<Vec<String>>, (Limit, Points)> = BTreeMap::new();
     if !long {
         for (index, limit) in points {
             let entry = by_limit.entry(said(&limit)).or_insert_with(|| (limit, Vec::new()));

@@ -289,13 +289,16 @@ fn who_serves_is_guessed_by_how_many_use_it_where_no_handshake_was_seen() {
     assert!(matches!(rules.judge_conversation(&flow), Verdict::NotAllowed { .. }));
 }
 
+/// Client, server, whether it writes, first point, how many more, values.
+type Asked = (u8, u8, bool, u32, u32, Vec<i64>);
+
 /// One made-up request.
-fn asked() -> impl Strategy<Value = (u8, u8, bool, u32, u32, Vec<i64>)> {
+fn asked() -> impl Strategy<Value = Asked> {
     (0u8..3, 0u8..3, any::<bool>(), 0u32..30, 0u32..6, proptest::collection::vec(-5i64..5, 6))
 }
 
 /// Shows a learner, or rules, everything that was asked.
-fn each(all: &[(u8, u8, bool, u32, u32, Vec<i64>)], mut visit: impl FnMut(&Event<'_>)) {
+fn each(all: &[Asked], mut visit: impl FnMut(&Event<'_>)) {
     for (second, (client, server, writes, first, more, values)) in (0i64..).zip(all) {
         let flow = flow(&format!("10.0.0.{client}"), &format!("10.0.1.{server}"));
         let space = if first % 2 == 0 { HOLDING } else { COIL };
