@@ -61,24 +61,19 @@ pub(super) fn hosts(
             (*address, stem, doing)
         })
         .collect();
+    let own_outstations = own_outstations(&stems, words);
+    let kinds: BTreeSet<&str> = stems.iter().map(|(_, stem, _)| stem.as_str()).collect();
+    let parts_of: BTreeMap<&str, usize> =
+        kinds.into_iter().map(|kind| (kind, telling(kind, &stems))).collect();
     let mut used = taken.clone();
     let mut hosts = Vec::new();
     for (address, stem, doing) in &stems {
         let parts = parts(*address).len();
         let plain = (masters == [*address] || is_everyone(*address)).then(|| stem.clone());
-        let plain = plain.or_else(|| own_outstation(*address, doing, words, &stems));
-        let least = if doing.serves.is_empty() && doing.asks.is_empty() {
-            parts
-        } else {
-            // As many parts of the address as tell all of a kind apart.
-            let tell_apart = |count: &usize| {
-                let alike = stems.iter().filter(|(_, other, _)| other == stem);
-                let names: BTreeSet<String> =
-                    alike.clone().map(|(other, ..)| suffixed(stem, *other, *count)).collect();
-                names.len() == alike.count()
-            };
-            (1..parts).find(tell_apart).unwrap_or(parts)
-        };
+        let plain =
+            plain.or_else(|| own_outstations.get(address).map(|number| format!("outstation-{number}")));
+        let told = !doing.serves.is_empty() || !doing.asks.is_empty();
+        let least = parts_of.get(stem.as_str()).copied().filter(|_| told).unwrap_or(parts).min(parts);
         let by_address = (least..=parts).map(|count| suffixed(stem, *address, count));
         // Every address differs, so only a name that a person gave can be in the way.
         let again = (2..=u32::MAX).map(|n| format!("{}-{n}", suffixed(stem, *address, parts)));
@@ -129,22 +124,38 @@ fn server_stem(doing: &Doing, words: &BTreeMap<u8, &'static Vocabulary>) -> Stri
         .to_owned()
 }
 
-/// "outstation-10" where exactly one outstation is behind the address, and this number nowhere else.
-fn own_outstation(
-    address: Address,
-    doing: &Doing,
-    words: &BTreeMap<u8, &'static Vocabulary>,
+/// How many parts of their addresses tell all hosts of a kind apart.
+fn telling(kind: &str, stems: &[(Address, String, &Doing)]) -> usize {
+    let alike: Vec<Address> =
+        stems.iter().filter(|(_, stem, _)| stem == kind).map(|(address, ..)| *address).collect();
+    let most = alike.iter().map(|address| parts(*address).len()).max().unwrap_or(1);
+    let apart = |count: &usize| {
+        let names: BTreeSet<String> = alike.iter().map(|address| suffixed(kind, *address, *count)).collect();
+        names.len() == alike.len()
+    };
+    (1..most).find(apart).unwrap_or(most)
+}
+
+/// Hosts behind whose address is exactly one outstation, with its number, where no other host has the same.
+fn own_outstations(
     stems: &[(Address, String, &Doing)],
-) -> Option<String> {
+    words: &BTreeMap<u8, &'static Vocabulary>,
+) -> BTreeMap<Address, u32> {
     let number = |doing: &Doing| {
         let (proto, devices) = doing.serves.iter().next()?;
         words.get(proto).filter(|words| words.device_key == "outstation")?;
         devices.first().copied().filter(|_| devices.len() == 1)
     };
-    let own = number(doing)?;
-    let others = stems.iter().filter(|(other, ..)| *other != address);
-    let alone = { others }.all(|(_, _, doing)| number(doing) != Some(own));
-    alone.then(|| format!("outstation-{own}"))
+    let mut by_number: BTreeMap<u32, Vec<Address>> = BTreeMap::new();
+    for (address, _, doing) in stems {
+        if let Some(number) = number(doing) {
+            by_number.entry(number).or_default().push(*address);
+        }
+    }
+    let alone = by_number.into_iter().filter(|(_, addresses)| addresses.len() == 1);
+    alone
+        .flat_map(|(number, addresses)| addresses.into_iter().map(move |address| (address, number)))
+        .collect()
 }
 
 fn group_stem(address: Address) -> &'static str {

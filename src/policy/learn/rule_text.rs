@@ -9,9 +9,10 @@ use super::phrases::{
     said, wrapped,
 };
 use super::polls::Poll;
+use super::seen::{PairKey, Seen};
 use crate::address::{Address, Transport};
 use crate::event::{Verb, Vocabulary};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 /// One rule, line by line: what the language reads, and what a person reads beside it.
@@ -44,8 +45,11 @@ impl Block {
 pub(super) struct Writer<'l> {
     pub learner: &'l Learner,
     pub names: BTreeMap<Address, String>,
+    pub devices: Devices,
     /// Names of rules that are taken.
     pub rule_names: BTreeSet<String>,
+    /// How often a name was wanted that was taken.
+    pub again: BTreeMap<String, u32>,
     /// The comments of the file that is there, as the rules that they were.
     pub put_aside: String,
 }
@@ -103,8 +107,12 @@ impl Writer<'_> {
             Some(longer) if self.rule_names.contains(&name) => longer,
             _ => name,
         };
-        let again = |n: u32| if n == 1 { name.clone() } else { format!("{name} ({n})") };
-        let own = (1..).map(again).find(|name| !self.rule_names.contains(name)).unwrap_or(name.clone());
+        let mut own = name.clone();
+        while self.rule_names.contains(&own) {
+            let again = self.again.entry(name.clone()).or_insert(1);
+            *again += 1;
+            own = format!("{name} ({again})");
+        }
         self.rule_names.insert(own.clone());
         own
     }
@@ -122,7 +130,7 @@ impl Writer<'_> {
             _ => format!("{from} {} {to}", doing.join(" and ")),
         };
         if let Some(devices) =
-            key.devices.as_ref().filter(|devices| has_many_devices(self.learner, key, devices))
+            key.devices.as_ref().filter(|devices| has_many_devices(&self.devices, key, devices))
         {
             let numbers: Vec<String> = devices.iter().map(u32::to_string).collect();
             let numbers = match numbers.as_slice() {
@@ -252,13 +260,18 @@ fn function(words: &'static Vocabulary, code: u16) -> String {
     words.function_name(code).map_or_else(|| format!("function {code}"), str::to_owned)
 }
 
+/// The devices that were asked for between two hosts in a protocol.
+pub(super) type Devices = HashMap<PairKey, BTreeSet<u32>>;
+
+/// Every device that each pair asked for.
+pub(super) fn devices(learner: &Learner) -> Devices {
+    let of = |seen: &Seen| seen.asks.keys().filter_map(|ask| ask.device).collect();
+    learner.pairs.iter().map(|(pair, seen)| (*pair, of(seen))).collect()
+}
+
 /// Whether more than these devices were seen behind the addresses: only then does a name tell them apart.
-fn has_many_devices(learner: &Learner, key: &Key, devices: &BTreeSet<u32>) -> bool {
-    let mut seen = BTreeSet::new();
-    for (pair, traffic) in &learner.pairs {
-        if key.from.contains(&pair.client) && key.to.contains(&pair.server) && pair.proto == key.proto {
-            seen.extend(traffic.asks.keys().filter_map(|ask| ask.device));
-        }
-    }
-    seen.len() > devices.len()
+fn has_many_devices(all: &Devices, key: &Key, devices: &BTreeSet<u32>) -> bool {
+    let pair = |client: Address, server: Address| PairKey { client, server, proto: key.proto };
+    let pairs = key.from.iter().flat_map(|from| key.to.iter().map(move |to| pair(*from, *to)));
+    pairs.filter_map(|pair| all.get(&pair)).flatten().any(|device| !devices.contains(device))
 }

@@ -273,6 +273,19 @@ fn memory_is_bounded_and_what_is_left_out_is_said() {
 }
 
 #[test]
+fn thousands_of_hosts_are_named_and_written() {
+    let mut learner = learner(Options::default());
+    for host in 0..5_000u32 {
+        let [_, _, high, low] = host.to_be_bytes();
+        let flow = flow(&format!("10.1.{high}.{low}"), &format!("10.2.{high}.{low}"));
+        let points = [range(HOLDING, host, host, Verb::Read, false)];
+        learner.event(&request(&flow, Verb::Read, 3, &points), None);
+    }
+    let learned = learned(&learner);
+    assert_eq!((learned.rules, learned.hosts), (5_000, 10_000));
+}
+
+#[test]
 fn who_serves_is_guessed_by_how_many_use_it_where_no_handshake_was_seen() {
     let mut learner = learner(Options::default());
     let end = |host: u8, port| Endpoint::new(IpAddr::from([10, 0, 0, host]), port);

@@ -6,7 +6,7 @@ use super::draft::{Draft, drafts};
 use super::phrases::{counted, grouped, span, wrapped};
 use super::polls::Poll;
 use super::roles::{self, Host};
-use super::rule_text::{Block, Writer};
+use super::rule_text::{self, Block, Writer};
 use super::seen::Often;
 use super::{Learner, LeftOut, Slack};
 use crate::address::Address;
@@ -80,7 +80,14 @@ pub(super) fn write(learner: &Learner, base: &Base<'_>) -> Result<Learned, Unusa
     let rule_names =
         rules_before.iter().flat_map(|rules| rules.rules()).map(|rule| rule.name.clone()).collect();
     let put_aside = base.text.map_or(String::new(), put_aside);
-    let mut writer = Writer { learner, names, rule_names, put_aside };
+    let mut writer = Writer {
+        learner,
+        names,
+        devices: rule_text::devices(learner),
+        rule_names,
+        again: BTreeMap::new(),
+        put_aside,
+    };
     let rules = writer.rules(&drafts.rules, &drafts.polls, &drafts.words, &services);
     let learned = Learned {
         text: String::new(),
