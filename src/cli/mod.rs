@@ -4,6 +4,7 @@
 //! 3 `--fail-on` fired.
 
 pub mod demo;
+pub mod learn;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -27,6 +28,8 @@ enum Command {
     Run(run::Arguments),
     /// Read captures as if they were live: decode, judge, summarise.
     Replay(replay::Arguments),
+    /// Write the rules that allow what was seen, in captures or on an interface.
+    Learn(learn::Arguments),
     /// Work on rule files.
     #[command(subcommand)]
     Rules(rules::Command),
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
         Command::Rules(command) => rules::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
     };

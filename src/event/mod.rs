@@ -226,6 +226,12 @@ impl Event<'_> {
         self.function.and_then(|code| self.proto.function_name(code))
     }
 
+    /// Whether this is a part of a longer message, or of the link layer, that says nothing of its own: the message
+    /// is an event with the part that completes it.
+    pub fn is_piece(&self) -> bool {
+        self.kind == Kind::Message && self.function.is_none() && self.points.is_empty()
+    }
+
     /// Every value with the point it belongs to, in order.
     pub fn valued_points(&self) -> impl Iterator<Item = (PointRange, u32, Value<'_>)> {
         let places = self

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 const DEEPEST: usize = 16;
 
 /// One file of a rule set.
-pub(super) struct Text {
+#[derive(Clone, Debug)]
+pub struct Text {
     /// As it was named, or as it is reached from the file that includes it.
     pub name: String,
+    /// What it says.
     pub text: String,
     /// 0 for what is named or included; 1 more for each time that it lies under another. What has the same name in a
     /// layer above counts instead.

@@ -52,6 +52,7 @@ mod doubts;
 mod expect;
 pub mod import;
 mod layers;
+pub mod learn;
 mod limits;
 mod memory;
 mod named;
@@ -86,7 +87,7 @@ pub use verdict::{Seen, Verdict, Why};
 
 use crate::event::Vocabulary;
 use document::Document;
-use layers::Text;
+pub use layers::Text;
 use std::path::PathBuf;
 
 /// Rules that can be used, with what is doubtful about them.
@@ -104,7 +105,15 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with them, and the warnings, in the order of the files.
 pub fn load(paths: &[PathBuf], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
-    parse_all(&layers::gather(paths)?, words)
+    parse_all(&read_all(paths)?, words)
+}
+
+/// The texts of rule files, and of all `*.toml` of folders in order of name, with everything that they ask for.
+///
+/// # Errors
+/// Every file that cannot be read.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Text>, Vec<Problem>> {
+    layers::gather(paths)
 }
 
 /// Parses one text as a rule file of this name. What it includes is looked up beside that name.
@@ -115,7 +124,11 @@ pub fn parse(name: &str, text: &str, words: &[&'static Vocabulary]) -> Result<Lo
     parse_all(&layers::gather_text(name, text)?, words)
 }
 
-fn parse_all(files: &[Text], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
+/// Parses texts as one set. They ask for no others: what they include is among them.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_all(files: &[Text], words: &[&'static Vocabulary]) -> Result<Loaded, Vec<Problem>> {
     let mut documents = Vec::new();
     let mut problems = Vec::new();
     for Text { name, text, layer } in files {

@@ -373,7 +373,7 @@ impl RuleSet {
     ///   verb and function; points and values are not judged).
     /// - Unsolicited messages: allowed where a rule from sender to receiver allows them, or where one lets the
     ///   receiver read the sender: it asked for the data.
-    /// - Session messages (connect, keep-alive, confirm, link layer): allowed where any rule allows anything
+    /// - Session messages (connect, keep-alive, confirm, link layer) and parts of longer messages: allowed where any rule allows anything
     ///   between the two in either direction.
     ///
     /// Deny rules come first in all of them, then conduits. `memory` is what rates, changes and windows of time are
@@ -405,7 +405,7 @@ impl RuleSet {
             return Verdict::NotAllowed { nearest: None, why: Why::Conduit { from, to } };
         }
         let allowed = match event.kind {
-            _ if event.verb == Verb::Session => {
+            _ if event.verb == Verb::Session || event.is_piece() => {
                 let first = pair.there.first_allow().into_iter().chain(pair.back.first_allow()).min();
                 first.ok_or(Failed::Pair)
             }
@@ -430,6 +430,16 @@ impl RuleSet {
     /// known who is which, either will do: the end with the lower port is then taken for the server. `ts` is when it
     /// began; `memory` as in [`RuleSet::judge`].
     pub fn judge_conversation(&self, flow: &Flow, ts: Timestamp, memory: &mut Memory) -> Verdict {
+        self.judge_either(flow, flow.src.port < flow.dst.port, ts, memory)
+    }
+
+    /// As [`RuleSet::judge_conversation`], of one that was picked up in the middle, so that nobody knows who opened
+    /// it: what either may use of the other will do.
+    pub fn judge_picked_up(&self, flow: &Flow, ts: Timestamp, memory: &mut Memory) -> Verdict {
+        self.judge_either(flow, true, ts, memory)
+    }
+
+    fn judge_either(&self, flow: &Flow, both: bool, ts: Timestamp, memory: &mut Memory) -> Verdict {
         memory.belong(self);
         let (sender, receiver) = self.ends(flow);
         let crossing = self.crossing(End::sender(flow), End::receiver(flow), |conduit| {
@@ -438,17 +448,13 @@ impl RuleSet {
                 Traffic::Other(carrier) => carries(*carrier, flow.transport),
                 Traffic::Control | Traffic::Protocols(_) => false,
             });
-            let port = if flow.src.port < flow.dst.port {
-                [flow.src.port, flow.dst.port]
-            } else {
-                [flow.dst.port; 2]
-            };
+            let port = if both { [flow.src.port, flow.dst.port] } else { [flow.dst.port; 2] };
             carried
                 && (conduit.ports.is_empty()
                     || conduit.ports.iter().any(|ports| port.iter().any(|p| ports.contains(p))))
         });
         let mut ids = self.conversation_rules(sender, receiver, flow.transport, flow.dst.port);
-        if flow.src.port < flow.dst.port {
+        if both {
             ids.extend(self.conversation_rules(receiver, sender, flow.transport, flow.src.port));
         }
         ids.sort_unstable();

@@ -15,6 +15,28 @@ use crate::stream::{self, Conversation, Delivery, FlowTable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Sees everything that is judged, with what the rules say of it: for what learns from the traffic.
+pub trait Observer: Send {
+    /// Takes a message; the verdict is `None` where there are no rules.
+    fn event(&mut self, event: &Event<'_>, verdict: Option<&Verdict>);
+
+    /// Takes a conversation in none of our protocols that is no housekeeping, once.
+    fn conversation(&mut self, seen: &Unspoken<'_>, verdict: Option<&Verdict>);
+}
+
+/// A conversation in none of our protocols.
+#[derive(Clone, Copy, Debug)]
+pub struct Unspoken<'a> {
+    /// When it was clear that it is none of ours.
+    pub ts: Timestamp,
+    /// The packet that made it clear.
+    pub frame: u64,
+    /// From client to server where that is known, else from the one who spoke first.
+    pub flow: &'a Flow,
+    /// Whether the handshake said who the client is.
+    pub client_known: bool,
+}
+
 /// What events meet on their way: counters, rules, alerts, the event log.
 struct Scope {
     tally: Tally,
@@ -28,6 +50,7 @@ struct Scope {
     desk: Desk,
     emit: Box<dyn FnMut(Alert) + Send>,
     events: Option<EventLog>,
+    observer: Option<Box<dyn Observer>>,
     /// The capture file of the present frame, where there are several.
     file: Option<Arc<str>>,
 }
@@ -72,6 +95,7 @@ impl Pipeline {
             desk: parts.desk,
             emit: parts.emit,
             events: parts.events,
+            observer: None,
             file: None,
         };
         scope.set_rules(parts.rules);
@@ -89,6 +113,11 @@ impl Pipeline {
     pub fn set_file(&mut self, file: Option<Arc<str>>) {
         self.scope.desk.set_file(file.clone());
         self.scope.file = file;
+    }
+
+    /// Shows everything that is judged to an observer.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.scope.observer = Some(observer);
     }
 
     /// Puts other rules in force; conversations look theirs up anew.
@@ -317,10 +346,22 @@ impl Scope {
         let flow = talk::flow(conversation);
         let flow = if conversation.client == Some(Side::B) { flow.reversed() } else { flow };
         conversation.state = Talk::Other;
-        let Some(rules) = self.rules.as_ref().filter(|_| !talk::is_housekeeping(&flow)) else { return };
-        let verdict = rules.judge_conversation(&flow, ts, &mut self.memory);
-        count_hit(&mut self.rule_hits, &verdict);
-        self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);
+        if talk::is_housekeeping(&flow) {
+            return;
+        }
+        let client_known = conversation.client.is_some();
+        let memory = &mut self.memory;
+        let verdict = self.rules.as_ref().map(|rules| match client_known {
+            true => rules.judge_conversation(&flow, ts, memory),
+            false => rules.judge_picked_up(&flow, ts, memory),
+        });
+        if let Some(observer) = &mut self.observer {
+            observer.conversation(&Unspoken { ts, frame, flow: &flow, client_known }, verdict.as_ref());
+        }
+        if let (Some(rules), Some(verdict)) = (&self.rules, verdict) {
+            count_hit(&mut self.rule_hits, &verdict);
+            self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);
+        }
     }
 }
 
@@ -344,22 +385,23 @@ impl Sink for Judge<'_> {
         if let Some(log) = &mut self.scope.events {
             log.event(event, self.scope.file.as_deref());
         }
-        if self.scope.rules.is_some() {
-            self.judge(event);
+        let verdict = if self.scope.rules.is_some() { self.judge(event) } else { None };
+        if let Some(observer) = &mut self.scope.observer {
+            observer.event(event, verdict.as_ref());
         }
     }
 }
 
 impl Judge<'_> {
-    fn judge(&mut self, event: &Event<'_>) {
+    fn judge(&mut self, event: &Event<'_>) -> Option<Verdict> {
         let Scope { rules, rule_hits, memory, watch, desk, emit, .. } = &mut *self.scope;
-        let Some(rules) = rules.as_ref() else { return };
+        let rules = rules.as_ref()?;
         let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
         if stale {
             let pair = rules.pair(event.flow, event.proto);
             self.pairs = Some(sorted(pair, event.flow));
         }
-        let Some([low, high]) = &self.pairs else { return };
+        let [low, high] = self.pairs.as_ref()?;
         let pair = if is_upward(event.flow) { low } else { high };
         let verdict = rules.judge(pair, event, memory);
         count_hit(rule_hits, &verdict);
@@ -372,6 +414,7 @@ impl Judge<'_> {
             });
         }
         desk.event(event, &verdict, rules, emit);
+        Some(verdict)
     }
 }
 
