@@ -281,7 +281,8 @@ fn reason(
                 let some: Vec<String> = devices.iter().take(4).map(u32::to_string).collect();
                 format!("{}{}", some.join(", "), if devices.len() > 4 { ", …" } else { "" })
             };
-            let own = event.device.map_or(String::new(), |device| format!(" at {title} {device}"));
+            let unsaid = event.device.filter(|device| !(event.proto.names_device)(*device));
+            let own = unsaid.map_or(String::new(), |device| format!(" at {title} {device}"));
             let devices = which(rule.devices.as_deref().unwrap_or_default());
             format!("{own}; the rule '{}' is about {title} {devices} only", rule.name)
         }
@@ -309,10 +310,9 @@ fn reason(
             format!(" more often than the rule '{}' allows, {rate}", rule.name)
         }
         (Why::Change { range, index, before, .. }, Some(rule)) => {
-            let change = rule.change.map(|change| change.to_string()).unwrap_or_default();
-            let before = measured(Seen::Float(*before), Some(rule), event, range.space, *index);
             let measure = &rule.scale(event, range.space, *index).measure;
-            let change = if measure.is_empty() { change } else { format!("{change} {measure}") };
+            let change = rule.change.map(|change| change.said_in(measure)).unwrap_or_default();
+            let before = measured(Seen::Float(*before), Some(rule), event, range.space, *index);
             format!(" after {before}; the rule '{}' lets it change by {change} at most", rule.name)
         }
         (Why::Value { range, index, .. }, Some(rule)) => {

@@ -231,8 +231,10 @@ impl<'n> PointNames<'n> {
                 Ok(point) => numbers.push(self.add(point, document.layer)),
                 Err(problem) => problems.push(problem),
             }
-            if problems.len() >= MOST_ERRORS {
-                problems.push(document.error(word.span.clone(), "there are more errors in this file"));
+            if problems.len() > MOST_ERRORS {
+                problems.truncate(MOST_ERRORS);
+                let message = "there are more errors in this file";
+                problems.push(Problem::error(&table.source, row.1.clone(), message));
                 break;
             }
         }

@@ -213,14 +213,22 @@ pub struct Change {
     pub per: Option<u64>,
 }
 
-/// "50", "10/min".
+impl Change {
+    /// In a unit of measure, if there is one: "50 bar", "10 bar in 1min".
+    pub fn said_in(&self, measure: &str) -> String {
+        let most =
+            if measure.is_empty() { self.most.to_string() } else { format!("{} {measure}", self.most) };
+        match self.per {
+            Some(nanos) => format!("{most} in {}", Lapse(nanos)),
+            None => most,
+        }
+    }
+}
+
+/// "50", "10 in 1min".
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.most)?;
-        match self.per {
-            Some(nanos) => write!(f, " in {}", Lapse(nanos)),
-            None => Ok(()),
-        }
+        f.write_str(&self.said_in(""))
     }
 }
 
