@@ -143,6 +143,10 @@ pub struct Metrics {
     pub alerts: IntCounterVec,
     /// Messages that a rule decided, by rule.
     pub rule_hits: IntCounterVec,
+    /// Messages that passed only because maintenance relaxes a rule, by rule.
+    pub relaxed: IntCounterVec,
+    /// Hosts that are silent where a rule expects to hear them.
+    pub silent_expectations: IntGauge,
     response: HistogramVec,
     /// Conversations followed at present.
     pub flows: IntGauge,
@@ -249,6 +253,15 @@ impl Metrics {
                 "wayside_rule_hits_total",
                 "Messages that a rule allowed or denied.",
                 &["rule"],
+            ),
+            relaxed: counters(
+                "wayside_relaxed_total",
+                "Messages that passed only because a maintenance window relaxes the rule.",
+                &["rule"],
+            ),
+            silent_expectations: gauge(
+                "wayside_silent_expectations",
+                "Hosts that are silent where a rule expects to hear them.",
             ),
             response,
             flows: gauge("wayside_flows", "Conversations followed at present."),

@@ -208,7 +208,7 @@ impl Plant {
 
     fn opens(&mut self, src: &str, dst: &str, port: u16) -> &mut Plant {
         let flow = Flow::new(address(src, 50000), address(dst, port), Transport::Tcp);
-        let verdict = self.rules.judge_conversation(&flow);
+        let verdict = self.rules.judge_conversation(&flow, self.now, &mut self.memory);
         let Plant { rules, desk, said, now, .. } = self;
         desk.conversation(*now, 1, &flow, &verdict, rules, &mut |alert| said.push(alert.summary));
         self
@@ -484,7 +484,7 @@ fn what_is_wrong_is_wrong_for_both() {
         "version = 1\n[zones]\nz = { level = 9 }\n".to_owned(),
         "version = 1\n[[allow]]\nmay = 'read'\nfrom = '10.0.0.1'\n".to_owned(),
         "version = 1\n[[deny]]\nname = 'r'\nprotocol = 'tcp'\nmay = 'read'\n".to_owned(),
-        "version = 1\n[[deny]]\nname = 'r'\nprotocol = 'any'\nduring = 'Mon'\n".to_owned(),
+        "version = 1\n[[deny]]\nname = 'r'\nprotocol = 'any'\nrate = '1/min'\n".to_owned(),
         "version = 1\n[[deny]]\nname = 'r'\npoints = 'coil:1'\n".to_owned(),
         "version = 1\n[[deny]]\nname = 'r'\nport = 22\n".to_owned(),
         "version = 1\n[[deny]]\nname = 'r'\nprotocol = 'dnp3'\nunit = 1\n".to_owned(),

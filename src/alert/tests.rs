@@ -267,7 +267,7 @@ fn other_conversations_are_alerts_of_their_own_kind() {
     for (src, port) in [("10.0.0.66", 445), ("10.20.0.70", 22)] {
         let mut flow = flow(src, "10.20.1.3");
         flow.dst.port = port;
-        let verdict = rules.judge_conversation(&flow);
+        let verdict = rules.judge_conversation(&flow, Timestamp::default(), &mut Memory::default());
         desk.conversation(Timestamp::default(), 9, &flow, &verdict, &rules, &mut |alert| {
             said.push((
                 alert.kind.name(),

@@ -4,6 +4,7 @@ use super::terminal::Alerts;
 use super::{Failure, Outcome, replay};
 use crate::alert::Alert;
 use crate::capture::Interface;
+use crate::output::audit::AuditLog;
 use crate::output::events::{EventLog, Form};
 use crate::sensor::config::{Config, ConfigError, InterfaceTable};
 use crate::sensor::live::{Output, Sensor, Setup, Stop};
@@ -35,6 +36,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
         None => None,
     };
     let name = config.sensor.name.clone().unwrap_or_else(host_name);
+    let audit = match &config.audit.file {
+        Some(path) => Some(AuditLog::new(append(path)?, &name)),
+        None => None,
+    };
     let setup = Setup {
         interfaces: (0u16..).zip(&config.interface).map(|(place, table)| interface(place, table)).collect(),
         rules: replay::load_rules(&config.rules.paths)?,
@@ -52,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         listen: config.web.listen,
         outputs: outputs(config.alerts.file.as_deref())?,
         events,
+        audit,
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();

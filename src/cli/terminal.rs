@@ -2,6 +2,7 @@
 
 use crate::alert::{Alert, AlertKind};
 use crate::sensor::pipeline::{self, Pipeline};
+use crate::sensor::report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -188,6 +189,16 @@ fn summary_text(
         let _ = writeln!(out, "  no message of a protocol that Wayside decodes");
     }
     trouble(pipeline, &mut out);
+    for passed in report::passed(pipeline) {
+        let s = if passed.count == 1 { " that passed" } else { "s that passed" };
+        let _ = writeln!(
+            out,
+            "  maintenance '{}': {} message{s}, against the rule '{}'",
+            passed.maintenance,
+            grouped(passed.count),
+            passed.rule
+        );
+    }
     verdicts(pipeline, by_rule, &mut out);
     out
 }

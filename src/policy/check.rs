@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::rule::{Carrier, Rule, RuleKind, Traffic};
 use super::rule_reader::{RuleReader, port_range};
 use super::set::{Conduit, Defaults, Parts};
+use super::shadows::{self, Shadow};
 use super::times;
 use crate::event::Vocabulary;
 use std::collections::HashMap;
@@ -104,6 +105,7 @@ pub(super) fn check(
         }
     }
     rules.sort_by_key(|(file, start, _)| (*file, *start));
+    let starts: Vec<(usize, usize)> = rules.iter().map(|(file, start, _)| (*file, *start)).collect();
     let mut rules: Vec<Rule> = rules.into_iter().map(|(_, _, rule)| rule).collect();
     for (number, (document, read)) in (0u32..).zip(&maintenance) {
         checker.relax(document, number, &read.relaxes, &mut rules);
@@ -111,7 +113,37 @@ pub(super) fn check(
     let maintenance = maintenance.into_iter().map(|(_, read)| read.maintenance).collect();
     let points = std::mem::take(&mut named.points);
     let Found { sets, hosts, members, zones } = names.finish(problems);
-    Parts { rules, sets, hosts, members, zones, conduits, points, maintenance, calendar, defaults }
+    let parts =
+        Parts { rules, sets, hosts, members, zones, conduits, points, maintenance, calendar, defaults };
+    for (at, other, shadow) in shadows::find(&parts) {
+        let (Some((file, start)), Some(rule), Some(other)) =
+            (starts.get(at), parts.rules.get(at), parts.rules.get(other))
+        else {
+            continue;
+        };
+        let Some(document) = documents.get(*file) else { continue };
+        let place = format!("{}:{}", other.file, other.line);
+        let message = match shadow {
+            Shadow::Same => format!("rule '{}' says the same as rule '{}' ({place})", rule.name, other.name),
+            Shadow::Covered if rule.kind == RuleKind::Allow => {
+                format!("rule '{}' adds nothing: rule '{}' ({place}) allows all of it", rule.name, other.name)
+            }
+            Shadow::Covered => {
+                format!(
+                    "rule '{}' adds nothing: rule '{}' ({place}) objects to all of it",
+                    rule.name, other.name
+                )
+            }
+            Shadow::Denied => format!(
+                "rule '{}' can never let anything pass: the deny rule '{}' ({place}) objects to all of it",
+                rule.name, other.name
+            ),
+        };
+        let span = document.first_line(&(*start..document.text.len()));
+        let help = "take it out, or make the other one narrower";
+        problems.push(document.warning(span, message).label("this rule").help(help));
+    }
+    parts
 }
 
 pub(super) struct Checker<'c> {

@@ -5,7 +5,6 @@ use super::document::meant;
 use super::names::Side;
 use super::rule::{Rule, RuleKind, Verbs};
 use super::rule_reader::{Protocols, RuleReader};
-use super::set::ANYONE;
 use crate::event::Verb;
 
 /// What a rule's own sentence can have filled in.
@@ -28,13 +27,7 @@ impl RuleReader<'_, '_> {
                 checker.problems.push(document.warning(self.key_span(key), message).label("nobody"));
             }
         }
-        let unlimited = rule.devices.is_none()
-            && rule.functions.is_none()
-            && rule.points.is_none()
-            && !rule.is_conditional()
-            && rule.ports.is_none()
-            && rule.verbs == Verbs::ANY;
-        if unlimited && rule.from == ANYONE && rule.to == ANYONE {
+        if rule.is_unlimited() {
             let message = match rule.kind {
                 RuleKind::Allow => format!("rule '{name}' allows everything to everyone"),
                 RuleKind::Deny => format!("rule '{name}' objects to every message"),

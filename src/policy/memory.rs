@@ -148,7 +148,8 @@ impl Memory {
         }
     }
 
-    fn relax(&self, window: u32, rule: u32, ts: Timestamp) {
+    /// Notes that a message or conversation passed a rule only because of maintenance.
+    pub(super) fn relax(&self, window: u32, rule: u32, ts: Timestamp) {
         let mut all = self.relaxed.borrow_mut();
         match all.iter_mut().find(|relaxed| relaxed.window == window && relaxed.rule == rule) {
             Some(relaxed) => {

@@ -62,6 +62,7 @@ mod rule;
 mod rule_reader;
 mod scene;
 mod set;
+mod shadows;
 mod spans;
 mod table;
 mod times;

@@ -2,6 +2,7 @@
 
 use super::calendar::{Lapse, Rate, Windows};
 use super::places::{End, Place};
+use super::set::ANYONE;
 use crate::event::{Event, Kind, Space, Value, Verb, Vocabulary};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -336,6 +337,18 @@ impl Rule {
             return &self.scale;
         }
         self.named.at(event, space, index).next().map_or(&self.scale, |point| &point.scale)
+    }
+
+    /// Whether it is about every message of anyone.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.devices.is_none()
+            && self.functions.is_none()
+            && self.points.is_none()
+            && !self.is_conditional()
+            && self.ports.is_none()
+            && self.verbs == Verbs::ANY
+            && self.from == ANYONE
+            && self.to == ANYONE
     }
 
     /// Whether more than its pair, device, verb, function and points decides.

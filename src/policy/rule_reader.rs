@@ -39,7 +39,7 @@ const KEYS: [&str; 22] = [
     "technique",
 ];
 /// Keys that only a control protocol has something for.
-const CONTROL_KEYS: [&str; 12] = [
+const CONTROL_KEYS: [&str; 11] = [
     "may",
     "functions",
     "points",
@@ -50,7 +50,6 @@ const CONTROL_KEYS: [&str; 12] = [
     "measure",
     "change",
     "rate",
-    "during",
     "every",
 ];
 /// Keys that an expect rule has nothing for.
@@ -287,7 +286,7 @@ impl<'n, 't> RuleReader<'n, 't> {
                     Traffic::Any => {
                         "\"any\" means other traffic too; without 'protocol' it is every control protocol"
                     }
-                    _ => "tcp, udp, icmp and ip take only from, to and port",
+                    _ => "tcp, udp, icmp and ip take only from, to, port and during",
                 };
                 document.error(key.span(), format!("'{name}' needs a control protocol")).help(help)
             } else if name == "port"

@@ -11,7 +11,7 @@ use super::rule::{Carrier, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Traf
 use super::scene::Scene;
 use super::table::{Miss, PairTable};
 use super::verdict::{Verdict, Why};
-use crate::address::Transport;
+use crate::address::{Timestamp, Transport};
 use crate::event::{Event, Flow, Kind, Space, Verb, Vocabulary};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -440,8 +440,10 @@ impl RuleSet {
     }
 
     /// Judges a conversation that is no control protocol, once. `flow` is from client to server; where it is not
-    /// known who is which, either will do: the end with the lower port is then taken for the server.
-    pub fn judge_conversation(&self, flow: &Flow) -> Verdict {
+    /// known who is which, either will do: the end with the lower port is then taken for the server. `ts` is when it
+    /// began; `memory` as in [`RuleSet::judge`].
+    pub fn judge_conversation(&self, flow: &Flow, ts: Timestamp, memory: &mut Memory) -> Verdict {
+        memory.belong(self);
         let (sender, receiver) = self.ends(flow);
         let crossing = self.crossing(End::sender(flow), End::receiver(flow), |conduit| {
             let carried = conduit.traffic.iter().any(|traffic| match traffic {
@@ -464,10 +466,25 @@ impl RuleSet {
         if flow.src.port < flow.dst.port {
             ids.extend(self.conversation_rules(receiver, sender, flow.transport, flow.src.port));
         }
+        ids.sort_unstable();
+        let rule = |id: &u32| self.parts.rules.get(*id as usize);
+        let relaxing = |rule| memory.relaxing(&self.parts.maintenance, rule, ts);
+        let holds = |id: u32, rule: &Rule| memory.is_during(id, rule, ts);
         let first = |kind| {
-            let is_kind = |id: &u32| self.parts.rules.get(*id as usize).is_some_and(|rule| rule.kind == kind);
-            ids.iter().copied().filter(is_kind).min().map(RuleId)
+            let mut of_kind =
+                ids.iter().filter_map(|id| Some((*id, rule(id).filter(|rule| rule.kind == kind)?)));
+            of_kind.find(|(id, rule)| match relaxing(rule) {
+                None => holds(*id, rule),
+                Some(window) => {
+                    let objects = holds(*id, rule) == (kind == RuleKind::Deny);
+                    if objects {
+                        memory.relax(window, *id, ts);
+                    }
+                    kind == RuleKind::Allow
+                }
+            })
         };
+        let first = |kind| first(kind).map(|(id, _)| RuleId(id));
         let why = crossing.map(|(from, to)| Why::Conduit { from, to });
         match (first(RuleKind::Deny), first(RuleKind::Allow)) {
             (Some(rule), _) => Verdict::Denied { rule },

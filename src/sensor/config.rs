@@ -25,6 +25,9 @@ pub struct Config {
     /// `[events]`.
     #[serde(default)]
     pub events: EventsTable,
+    /// `[audit]`.
+    #[serde(default)]
+    pub audit: AuditTable,
     /// `[web]`.
     #[serde(default)]
     pub web: WebTable,
@@ -96,6 +99,14 @@ pub struct AlertsTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EventsTable {
     /// A file that gets one JSON object a line for every message; `-` is standard output. None by default.
+    pub file: Option<PathBuf>,
+}
+
+/// `[audit]`: what people did that changes what is watched for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AuditTable {
+    /// A file that gets one JSON object a line; `-` is standard output. None by default.
     pub file: Option<PathBuf>,
 }
 
@@ -173,7 +184,7 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut config = Config::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let files = [&mut config.alerts.file, &mut config.events.file];
+        let files = [&mut config.alerts.file, &mut config.events.file, &mut config.audit.file];
         for file in files.into_iter().flatten().chain(&mut config.rules.paths) {
             if file.as_os_str() != "-" {
                 *file = folder.join(&*file);

@@ -15,6 +15,7 @@ use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
 use crate::metrics::{Metrics, raise};
+use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
 use crate::policy::RuleSet;
 use crate::stream;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub outputs: Vec<Output>,
     /// Gets every message, where asked for.
     pub events: Option<EventLog>,
+    /// Gets what people did that changes what is watched for.
+    pub audit: Option<AuditLog>,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -190,7 +193,11 @@ impl Sensor {
         }
         drop(batches);
         ready.set(true);
-        let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0 };
+        let mut audit = setup.audit;
+        if let Some(audit) = &mut audit {
+            audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
+        }
+        let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0, audit };
         worker.run(&taken, &changed);
         ready.set(false);
         let failed = worker
@@ -208,6 +215,9 @@ impl Sensor {
             tracing::error!("cannot write the events: {error}");
         }
         worker.report();
+        if let Some(Err(error)) = worker.audit.map(AuditLog::finish) {
+            tracing::error!("cannot write the audit trail: {error}");
+        }
         let mut pipeline = worker.pipeline;
         pipeline.close_emit();
         let _ = alert_thread.join();
@@ -350,6 +360,7 @@ struct Worker {
     metrics: Arc<Metrics>,
     number: u64,
     lag: f64,
+    audit: Option<AuditLog>,
 }
 
 impl Worker {
@@ -370,6 +381,10 @@ impl Worker {
                     }
                     Change::Refused => "refused",
                 };
+                let rules = self.pipeline.rules().map_or(0, |(rules, _)| rules.rules().len());
+                if let Some(audit) = &mut self.audit {
+                    audit.rules(now(), result == "loaded", rules);
+                }
                 self.metrics.rule_reloads.with_label_values(&[result]).inc();
             }
             if reported.elapsed() >= Duration::from_secs(1) {
@@ -418,6 +433,7 @@ impl Worker {
             raise(&dropped("interface"), load(&tap.dropped_by_interface));
         }
         super::report::report(metrics, &mut self.pipeline);
+        super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
     }
 }
 

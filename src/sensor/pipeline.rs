@@ -318,7 +318,7 @@ impl Scope {
         let flow = if conversation.client == Some(Side::B) { flow.reversed() } else { flow };
         conversation.state = Talk::Other;
         let Some(rules) = self.rules.as_ref().filter(|_| !talk::is_housekeeping(&flow)) else { return };
-        let verdict = rules.judge_conversation(&flow);
+        let verdict = rules.judge_conversation(&flow, ts, &mut self.memory);
         count_hit(&mut self.rule_hits, &verdict);
         self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);
     }

@@ -101,6 +101,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         listen,
         outputs: Vec::new(),
         events: None,
+        audit: None,
     })
 }
 

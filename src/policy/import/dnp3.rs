@@ -70,14 +70,24 @@ pub(super) fn function_code(code: u16) -> Result<Meaning, String> {
     Ok(meaning)
 }
 
+/// Why objects without a function are left.
+pub(super) const OBJECTS_OF_ANSWERS: &str = "it is about objects in answers too, and Wayside judges requests (with dnp3_func it would be about those)";
+
+/// Reads the value of `dnp3_obj`: a group and a variation. The source compares the variation as it stands: 0 is the
+/// one of requests that leave the choice to the outstation, not "any".
+pub(super) fn object(value: &str) -> Result<String, String> {
+    let numbers = value.trim_matches('"').split_once(',');
+    let numbers = numbers.and_then(|(group, variation)| {
+        Some((group.trim().parse::<u8>().ok()?, variation.trim().parse::<u8>().ok()?))
+    });
+    let (group, variation) = numbers.ok_or_else(|| format!("'{value}' is not a group and a variation"))?;
+    Ok(format!("g{group}v{variation}"))
+}
+
 /// Why an option is not carried over, where it is one of DNP3 beside the function.
 pub(super) fn refusal(key: &str) -> Option<&'static str> {
     Some(match key {
         "dnp3_ind" | "dnp3.ind" => "the internal indications of answers are not judged by rules of Wayside",
-        // The source compares the variation as it stands, 0 too: it does not mean "any".
-        "dnp3_obj" | "dnp3.obj" => {
-            "it is about one variation of an object, and the points of Wayside's rules name groups only"
-        }
         "dnp3_data" | "dnp3.data" => "it looks at octets, and Wayside judges what a message means",
         _ => return None,
     })
@@ -94,6 +104,9 @@ mod tests {
         {
             assert_eq!(function(value).unwrap().functions, [code], "{value}");
         }
+        assert_eq!(object("12,1").as_deref(), Ok("g12v1"));
+        assert_eq!(object(" 60 , 2 ").as_deref(), Ok("g60v2"));
+        assert!(object("12").is_err() && object("300,1").is_err() && object("a,b").is_err());
         for wrong in ["response", "129", "131", "255", "256", "reboot", ""] {
             assert!(function(wrong).is_err(), "{wrong}");
         }

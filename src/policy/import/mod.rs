@@ -103,6 +103,8 @@ struct Meaning {
     functions: Vec<u16>,
     /// Points as the language writes them; all where there is none.
     points: Vec<String>,
+    /// Kinds of object as the language writes them; all where there is none.
+    objects: Vec<String>,
     /// Values as the language writes them.
     values: Option<String>,
     /// A subfunction of Diagnostics whose verb another one shares.
@@ -119,6 +121,7 @@ impl Meaning {
             verbs: Vec::new(),
             functions: Vec::new(),
             points: Vec::new(),
+            objects: Vec::new(),
             values: None,
             half: None,
             note: None,

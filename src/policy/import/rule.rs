@@ -181,7 +181,9 @@ fn refusal(choice: &Choice<'_>, subject: &Subject) -> Option<String> {
     let said = match choice.key {
         "msg" | "sid" | "rev" | "gid" | "classtype" | "priority" | "reference" | "metadata" | "target"
         | "rem" | "fast_pattern" | "service" | "app-layer-protocol" | "logto" => return None,
-        "modbus" | "modbus_func" | "modbus_unit" | "dnp3_func" | "dnp3.func" => return None,
+        "modbus" | "modbus_func" | "modbus_unit" | "dnp3_func" | "dnp3.func" | "dnp3_obj" | "dnp3.obj" => {
+            return None;
+        }
         // Wayside judges requests, of conversations whose beginning was seen or not: these change nothing.
         "flow" => return flow(choice.value),
         "threshold" => return threshold(choice.value),
@@ -233,11 +235,22 @@ fn meaning(subject: Subject, choices: &[Choice<'_>]) -> Result<Meaning, String> 
     match subject {
         Subject::ModbusOctets => content::in_modbus(choices),
         Subject::Dnp3Octets => content::in_dnp3(choices),
-        Subject::Dnp3 => match values(&["dnp3_func", "dnp3.func"]).as_slice() {
-            [] => Ok(Meaning::new("dnp3")),
-            [one] => dnp3::function(one),
-            _ => Err(twice.to_owned()),
-        },
+        Subject::Dnp3 => {
+            let functions = values(&["dnp3_func", "dnp3.func"]);
+            let mut meaning = match functions.as_slice() {
+                [] => Meaning::new("dnp3"),
+                [one] => dnp3::function(one)?,
+                _ => return Err(twice.to_owned()),
+            };
+            match values(&["dnp3_obj", "dnp3.obj"]).as_slice() {
+                [] => {}
+                // A rule for objects and a function asks for both, of a request as of its answer.
+                [one] if !functions.is_empty() => meaning.objects = vec![dnp3::object(one)?],
+                [_] => return Err(dnp3::OBJECTS_OF_ANSWERS.to_owned()),
+                _ => return Err(twice.to_owned()),
+            }
+            Ok(meaning)
+        }
         Subject::Modbus => {
             let (functions, units) = (values(&["modbus_func"]), values(&["modbus_unit"]));
             match (values(&["modbus"]).as_slice(), functions.len(), units.len()) {

@@ -117,6 +117,7 @@ fn rule(
         }),
     );
     several(out, "points", meaning.points.iter().map(|points| quoted(points)));
+    several(out, "objects", meaning.objects.iter().map(|object| quoted(object)));
     if let Some(values) = &meaning.values {
         let _ = writeln!(out, "values = {values}");
     }
