@@ -256,7 +256,7 @@ impl Desk {
         let (rule_id, kind) = match verdict {
             Verdict::Denied { rule } => (Some(*rule), AlertKind::Denied),
             Verdict::NotAllowed { why, .. } => {
-                zones = story::crossing(why, rules, transport_name(flow.transport));
+                zones = story::crossing(why, rules, &transport_name(flow.transport).to_uppercase());
                 (None, AlertKind::NewConversation)
             }
             Verdict::Allowed { .. } | Verdict::NotJudged => return,

@@ -8,7 +8,7 @@ use super::gathered::Gathered;
 use crate::address::{Address, Transport};
 use crate::event::{Event, Flow, Kind, PointRange, Space, Verb, Vocabulary};
 use crate::policy::calendar::Lapse;
-use crate::policy::{End, Place, Rule, RuleSet, Scale, Seen, Silence, Verdict, Who, Why};
+use crate::policy::{End, Place, Rule, RuleSet, Seen, Silence, Verdict, Who, Why, device_end};
 use std::fmt::Write as _;
 
 /// What stays the same while a group of messages grows.
@@ -51,7 +51,7 @@ impl Story {
         };
         let (verb, value) = match why {
             Some(Why::Value { range, index, value } | Why::Change { range, index, value, .. }) => {
-                (range.verb, Some(measured(*value, rule, range.space, *index)))
+                (range.verb, Some(measured(*value, rule, event, range.space, *index)))
             }
             Some(Why::ValueUnknown { range, .. } | Why::Outside { range, .. } | Why::Object { range }) => {
                 (range.verb, None)
@@ -281,9 +281,13 @@ fn reason(
                 let some: Vec<String> = devices.iter().take(4).map(u32::to_string).collect();
                 format!("{}{}", some.join(", "), if devices.len() > 4 { ", …" } else { "" })
             };
-            let own = event.device.map_or(String::new(), |device| format!(" at {title} {device}"));
+            let unsaid = event.device.filter(|device| !(event.proto.names_device)(*device));
+            let own = unsaid.map_or(String::new(), |device| format!(" at {title} {device}"));
             let devices = which(rule.devices.as_deref().unwrap_or_default());
             format!("{own}; the rule '{}' is about {title} {devices} only", rule.name)
+        }
+        (Why::Outside { range, index }, Some(rule)) if rule.names_elsewhere(range.space, *index) => {
+            format!("; the rule '{}' means that point of another device", rule.name)
         }
         (Why::Outside { .. } | Why::NoPoints, Some(rule)) => match rule_points(event.proto, rule) {
             Some(points) => format!("; the rule '{}' allows only {points}", rule.name),
@@ -306,19 +310,17 @@ fn reason(
             format!(" more often than the rule '{}' allows, {rate}", rule.name)
         }
         (Why::Change { range, index, before, .. }, Some(rule)) => {
-            let change = rule.change.map(|change| change.to_string()).unwrap_or_default();
-            let before = measured(Seen::Float(*before), Some(rule), range.space, *index);
-            let measure = &scale_of(rule, range.space, *index).measure;
-            let change = if measure.is_empty() { change } else { format!("{change} {measure}") };
+            let measure = &rule.scale(event, range.space, *index).measure;
+            let change = rule.change.map(|change| change.said_in(measure)).unwrap_or_default();
+            let before = measured(Seen::Float(*before), Some(rule), event, range.space, *index);
             format!(" after {before}; the rule '{}' lets it change by {change} at most", rule.name)
         }
         (Why::Value { range, index, .. }, Some(rule)) => {
-            let limits = rule.limits(range.space, *index).map(ToString::to_string).unwrap_or_default();
+            let limits = limits_of(rule, event, range.space, *index);
             format!("; the rule '{}' allows {limits}", rule.name)
         }
         (Why::ValueUnknown { range, index }, Some(rule)) => {
-            let limits = rule.limits(range.space, *index).or(rule.own_values.first().map(|(_, own)| own));
-            let limits = limits.map(ToString::to_string).unwrap_or_default();
+            let limits = limits_of(rule, event, range.space, *index);
             format!("; the rule '{}' allows {limits}, and the message does not say a value", rule.name)
         }
     }
@@ -339,19 +341,26 @@ fn infinitive(verb: Verb) -> &'static str {
     }
 }
 
-/// What makes numbers of the wire numbers of the rule's.
-fn scale_of(rule: &Rule, space: Space, index: u32) -> &Scale {
-    rule.limits(space, index).map_or(&rule.scale, |limits| &limits.scale)
+/// The limits of a point in a rule's words, with the unit of measure.
+fn limits_of(rule: &Rule, event: &Event<'_>, space: Space, index: u32) -> String {
+    let own = rule.limits(event, space, index);
+    // A message without values: what the rule's first named point may be stands for them.
+    let first = || rule.named.points().iter().find_map(|point| point.limits.as_ref());
+    let Some(limits) = own.or_else(first) else { return String::new() };
+    match &*rule.scale(event, space, index).measure {
+        measure if limits.scale.measure.is_empty() && !measure.is_empty() => format!("{limits} {measure}"),
+        _ => limits.to_string(),
+    }
 }
 
 /// A value in the unit of measure of a rule's author.
-fn measured(value: Seen, rule: Option<&Rule>, space: Space, index: u32) -> String {
+fn measured(value: Seen, rule: Option<&Rule>, event: &Event<'_>, space: Space, index: u32) -> String {
     let number = match value {
         Seen::Int(number) => number as f64,
         Seen::Float(number) => number,
         other => return other.to_string(),
     };
-    let Some(scale) = rule.map(|rule| scale_of(rule, space, index)) else { return value.to_string() };
+    let Some(scale) = rule.map(|rule| rule.scale(event, space, index)) else { return value.to_string() };
     let shown = if scale.is_plain() {
         value.to_string()
     } else {
@@ -368,7 +377,7 @@ fn named(event: &Event<'_>, rules: &RuleSet, asks: bool) -> Vec<(Space, u32, Str
     if rules.points().is_empty() {
         return Vec::new();
     }
-    let end = if asks { End::receiver(event.flow) } else { End::sender(event.flow) };
+    let end = if asks { device_end(event) } else { End::sender(event.flow) };
     let places = event
         .points
         .iter()

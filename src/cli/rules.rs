@@ -22,7 +22,14 @@ pub enum Command {
     /// Writes them to standard output, and says on standard error which rules could not be carried over and why.
     /// Nothing is guessed: a rule that does not mean exactly the same is left.
     Import(Import),
+    /// Print the JSON Schema of rule files, for editors that complete and check them.
+    ///
+    /// Save it beside the rules and put `#:schema rules.schema.json` on the first line of each file.
+    Schema,
 }
+
+/// The JSON Schema of rule files.
+const SCHEMA: &str = include_str!("../../docs/rules.schema.json");
 
 /// Arguments of `wayside rules import`.
 #[derive(clap::Args, Debug)]
@@ -52,6 +59,12 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Check { paths } => check(paths),
         Command::Import(arguments) => import(arguments),
+        Command::Schema => match std::io::stdout().write_all(SCHEMA.as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::failed(format!("cannot write the schema: {error}")))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        },
     }
 }
 

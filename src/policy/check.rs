@@ -52,6 +52,7 @@ pub(super) fn check(
         problems,
         rule_names: HashMap::new(),
         replaced: false,
+        other_names: HashMap::new(),
         defaults: HashMap::new(),
     };
     let mut rules = Vec::new();
@@ -155,6 +156,8 @@ pub(super) struct Checker<'c> {
     pub rule_names: HashMap<String, (usize, Range<usize>, String)>,
     /// Whether a layer above has a rule with the name of the present one, which then counts instead.
     pub replaced: bool,
+    /// Where each conduit and each maintenance window was first named, and in which layer.
+    other_names: HashMap<(&'static str, String), (String, usize)>,
     /// Where each default was set, and in which layer.
     defaults: HashMap<String, (String, usize)>,
 }
@@ -218,6 +221,28 @@ impl Checker<'_> {
         self.defaults.get(default).is_some_and(|(_, layer)| *layer < document.layer)
     }
 
+    /// Whether the name of a conduit or maintenance window counts: `false` where a layer above has one of that name.
+    /// Given twice in one layer, it is wrong.
+    pub(super) fn is_own_name(
+        &mut self,
+        what: &'static str,
+        document: &Document<'_>,
+        word: &Word<'_>,
+    ) -> bool {
+        let key = (what, word.text.to_owned());
+        if let Some((first, layer)) = self.other_names.get(&key) {
+            if *layer == document.layer {
+                let message = format!("a {what} named '{}' is already there ({first})", word.text);
+                let problem = document.error(word.span.clone(), message);
+                self.problems.push(problem.help("give each a name of its own"));
+            }
+            return false;
+        }
+        let here = format!("{}:{}", document.source.name(), document.source.line(word.span.start));
+        self.other_names.insert(key, (here, document.layer));
+        true
+    }
+
     /// How many files lie over this one.
     pub(super) fn layer_of(&self, file: usize) -> usize {
         self.documents.get(file).map_or(0, |document| document.layer)
@@ -244,7 +269,9 @@ impl Checker<'_> {
         }
         let mut conduit =
             Conduit { name: String::new(), between: Vec::new(), traffic: Vec::new(), ports: Vec::new() };
+        let mut counts = true;
         if let Some(word) = table.get("name").and_then(|node| self.keep_one(document.string("name", node))) {
+            counts = self.is_own_name("conduit", document, &word);
             word.text.clone_into(&mut conduit.name);
         }
         let zones = table.get("between").and_then(|node| self.keep(document.strings("between", node)));
@@ -259,13 +286,21 @@ impl Checker<'_> {
                 }
             }
         }
-        if zones.as_ref().is_some_and(|zones| zones.len() < 2) {
-            let problem = document.error(span, "a conduit joins at least two zones");
+        let apart = |words: &Vec<Word<'_>>| {
+            words.first().is_some_and(|first| words.iter().any(|word| word.text != first.text))
+        };
+        if zones.as_ref().is_some_and(|zones| !apart(zones)) {
+            let at = table.get("between").map_or(span, |node| node.span());
+            let problem = document.error(at, "a conduit joins at least two zones");
             self.problems.push(problem.help("between = [\"zone\", \"other zone\"]"));
         }
         match table.get("protocol") {
             None => conduit.traffic.push(Traffic::Any),
             Some(node) => {
+                if items(node).is_empty() {
+                    let problem = document.error(node.span(), "'protocol' lists nothing");
+                    self.problems.push(problem.help("leave it out where the conduit carries everything"));
+                }
                 for word in self.keep(document.strings("protocol", node)).unwrap_or_default() {
                     let control = self.words.iter().find(|words| words.name == word.text);
                     let traffic = control
@@ -286,10 +321,24 @@ impl Checker<'_> {
                 }
             }
         }
-        for item in table.get("port").map(items).unwrap_or_default() {
-            conduit.ports.extend(self.keep_one(port_range(document, item)));
+        if let Some(node) = table.get("port") {
+            let has_ports =
+                |traffic: &Traffic| matches!(traffic, Traffic::Other(Carrier::Tcp | Carrier::Udp));
+            if !conduit.traffic.iter().any(has_ports) {
+                let problem =
+                    document.error(node.span(), "'port' goes with protocol = \"tcp\" or \"udp\" only");
+                self.problems
+                    .push(problem.help("control protocols are known by their content, whatever the port"));
+            }
+            if items(node).is_empty() {
+                let problem = document.error(node.span(), "'port' lists nothing");
+                self.problems.push(problem.help("leave it out where the conduit is for all ports"));
+            }
+            for item in items(node) {
+                conduit.ports.extend(self.keep_one(port_range(document, item)));
+            }
         }
-        (self.problems.len() == before).then_some(conduit)
+        (counts && self.problems.len() == before).then_some(conduit)
     }
 
     /// Has a maintenance window relax rules by their names.

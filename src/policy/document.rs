@@ -50,7 +50,7 @@ impl<'t> Document<'t> {
     /// The place of a string without its quotes.
     pub(super) fn inside(&self, span: Range<usize>, value: &str) -> Range<usize> {
         let inner = span.start + 1..span.end.saturating_sub(1);
-        if self.text.get(inner.clone()) == Some(value) { inner } else { span }
+        if !value.is_empty() && self.text.get(inner.clone()) == Some(value) { inner } else { span }
     }
 
     /// A string.

@@ -10,8 +10,8 @@ use crate::event::{Event, Kind, Outcome, Verb};
 #[derive(Clone, Debug)]
 struct Awaited {
     rule: u32,
-    /// The host; `None` where the rule names no single hosts: then any of them will do.
-    who: Option<Place>,
+    /// Where the host is; empty where the rule names no single hosts: then any of them will do.
+    who: Vec<Place>,
     /// When it was last heard, or watching began; in nanoseconds since 1970.
     last: i64,
     /// Whether it was ever heard.
@@ -66,12 +66,11 @@ impl RuleSet {
         if watch.generation == self.generation() {
             return;
         }
-        let before = std::mem::take(watch);
-        watch.generation = self.generation();
+        *watch = Watch { generation: self.generation(), ..Watch::default() };
         for (id, rule) in (0u32..).zip(self.rules()).filter(|(_, rule)| rule.kind == RuleKind::Expect) {
-            let mut hosts: Vec<Option<Place>> = self.hosts_of(rule.to).into_iter().map(Some).collect();
+            let mut hosts = self.hosts_of(rule.to);
             if hosts.is_empty() {
-                hosts.push(None);
+                hosts.push(Vec::new());
             }
             watch.awaited.extend(hosts.into_iter().map(|who| Awaited {
                 rule: id,
@@ -81,8 +80,7 @@ impl RuleSet {
                 silent: false,
             }));
         }
-        watch.next =
-            if watch.awaited.is_empty() { Some(i64::MAX) } else { Some(before.next.unwrap_or(i64::MIN)) };
+        watch.next = Some(if watch.awaited.is_empty() { i64::MAX } else { i64::MIN });
     }
 
     /// Takes a message: what it shows to be alive is. Says which silences it ends.
@@ -99,12 +97,13 @@ impl RuleSet {
             return;
         }
         self.begin(watch, event.ts);
-        // An answer shows that its sender is alive to the one who asked; what is sent unasked, that both are.
+        // An answer shows that its sender is alive to the one who asked; what is sent unasked, that both are. Of other
+        // messages only reports do: a link that is kept open, or a command without an answer, shows nothing.
         let (asked, sent) = match event.kind {
             Kind::Response => (true, false),
             Kind::Unsolicited => (true, true),
-            Kind::Message => (false, true),
-            Kind::Request | Kind::Malformed => return,
+            Kind::Message if event.verb == Verb::Report => (false, true),
+            Kind::Message | Kind::Request | Kind::Malformed => return,
         };
         for (ids, who) in [
             (if asked { back } else { &[] }, End::sender(event.flow)),
@@ -116,7 +115,8 @@ impl RuleSet {
                 };
                 hit(*id);
                 let alive = |awaited: &&mut Awaited| {
-                    awaited.rule == *id && awaited.who.is_none_or(|place| place.holds(who))
+                    let own = awaited.who.is_empty() || awaited.who.iter().any(|place| place.holds(who));
+                    awaited.rule == *id && own
                 };
                 for awaited in watch.awaited.iter_mut().filter(alive) {
                     if awaited.silent {
@@ -138,14 +138,12 @@ impl RuleSet {
         for awaited in watch.awaited.iter_mut().filter(|awaited| !awaited.silent) {
             let Some(rule) = self.rules().get(awaited.rule as usize) else { continue };
             if due(rule, awaited.last) < now.nanos {
-                match rule.during.as_ref().map(|windows| windows.span(now)).filter(|span| !span.holds) {
-                    // Outside of its hours nothing is expected: the time begins when they do.
-                    Some(span) => awaited.last = span.until,
-                    None => {
-                        awaited.silent = true;
-                        said(self, silence(awaited, now.nanos));
-                        continue;
-                    }
+                // Outside of its hours nothing is expected: the time begins when they do.
+                awaited.last = awaited.last.max(self.expected_since(rule, awaited.last, now));
+                if due(rule, awaited.last) < now.nanos {
+                    awaited.silent = true;
+                    said(self, silence(awaited, now.nanos));
+                    continue;
                 }
             }
             next = next.min(due(rule, awaited.last));
@@ -154,9 +152,43 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// Since when a rule expects something, looking back no further than `last`; where it does not now, when to ask
+    /// again. In nanoseconds since 1970.
+    fn expected_since(&self, rule: &Rule, last: i64, now: Timestamp) -> i64 {
+        let windows = |window: &u32| self.maintenance().get(*window as usize).map(|window| &window.when);
+        let open = rule.during.iter().map(|windows| (windows, true));
+        let closed = rule.relaxed.iter().filter_map(windows).map(|windows| (windows, false));
+        let mut since = last;
+        for (windows, expected) in open.chain(closed) {
+            let span = windows.span(now);
+            if span.holds != expected {
+                since = since.max(span.until);
+                continue;
+            }
+            let mut from = span.from;
+            while from > since {
+                let before = windows.span(Timestamp::from_nanos(from - 1));
+                if before.holds != expected {
+                    since = from;
+                    break;
+                }
+                from = before.from;
+            }
+        }
+        since
+    }
+}
+
 fn silence(awaited: &Awaited, now: i64) -> Silence {
     let nanos = u64::try_from(now.saturating_sub(awaited.last)).unwrap_or(0);
-    Silence { rule: RuleId(awaited.rule), who: awaited.who, nanos, heard: awaited.heard, over: false }
+    Silence {
+        rule: RuleId(awaited.rule),
+        who: awaited.who.first().copied(),
+        nanos,
+        heard: awaited.heard,
+        over: false,
+    }
 }
 
 /// When what was last heard at this time is missed.

@@ -2,10 +2,14 @@
 
 use super::document::Document;
 use super::problem::Problem;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How deep files may include or lie over each other.
 const DEEPEST: usize = 16;
+/// Most octets of a file: a device that never ends must not fill the memory.
+const LARGEST: u64 = 256 << 20;
 
 /// One file of a rule set.
 #[derive(Clone, Debug)]
@@ -62,25 +66,31 @@ impl Gathered {
     fn text(&mut self, path: &Path, text: String, layer: usize, from: &[PathBuf]) {
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if let Some((_, at)) = self.seen.iter().find(|(seen, _)| *seen == real) {
-            // Named twice, it counts where it is uppermost.
-            if let Some(text) = self.texts.get_mut(*at) {
-                text.layer = text.layer.min(layer);
+            // Named twice, it counts where it is uppermost, and so does what it asks for.
+            match self.texts.get_mut(*at) {
+                Some(text) if layer < text.layer => text.layer = layer,
+                _ => return,
             }
-            return;
+        } else {
+            self.seen.push((real.clone(), self.texts.len()));
+            let name = path.display().to_string();
+            self.texts.push(Text { name, text: text.clone(), layer });
         }
-        self.seen.push((real.clone(), self.texts.len()));
-        let name = path.display().to_string();
-        let asks = asks(&name, &text, &mut self.problems);
-        self.texts.push(Text { name, text, layer });
+        let asks = asks(&path.display().to_string(), &text, &mut self.problems);
         let mut chain = from.to_vec();
         chain.push(real);
         for Ask { path: wanted, under, problem } in asks {
             let wanted = path.parent().unwrap_or(Path::new("")).join(wanted);
             let real = std::fs::canonicalize(&wanted).unwrap_or_else(|_| wanted.clone());
-            if chain.contains(&real) || chain.len() > DEEPEST {
+            if chain.contains(&real) {
                 let message = "the files include each other in a circle";
                 self.problems
                     .push(problem(message).help("a file cannot include itself, nor lie over itself"));
+                continue;
+            }
+            if chain.len() > DEEPEST {
+                let message = format!("the files include each other more than {DEEPEST} deep");
+                self.problems.push(problem(&message).help("include the files from fewer levels"));
                 continue;
             }
             match inside(&wanted) {
@@ -88,7 +98,7 @@ impl Gathered {
                     files.iter().for_each(|file| self.file(file, layer + usize::from(under), &chain));
                 }
                 Err(error) => {
-                    let help = error.advice().unwrap_or_default().to_owned();
+                    let help = "the path is looked up from the folder of this file";
                     self.problems.push(problem(error.message()).help(help));
                 }
             }
@@ -106,8 +116,12 @@ struct Ask<'d> {
 
 /// What a file asks for. What is wrong with its syntax is said when it is read in full.
 fn asks(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Ask<'static>> {
-    let begins = |line: &str| line.starts_with("include") || line.starts_with("over");
-    if !text.lines().any(|line| begins(line.trim_start())) {
+    let before_a_key = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\'');
+    let begins = |line: &str| {
+        let line = line.trim_start_matches(before_a_key);
+        line.starts_with("include") || line.starts_with("over")
+    };
+    if !text.lines().any(begins) {
         return Vec::new();
     }
     let Ok(document) = Document::parse(name, text, 0) else { return Vec::new() };
@@ -148,7 +162,20 @@ fn inside(path: &Path) -> Result<Vec<PathBuf>, Problem> {
 
 /// Reads a text file.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.len() as u64 > LARGEST => {
+            let message = format!(
+                "cannot read rules from '{}': it is larger than {} MiB",
+                path.display(),
+                LARGEST >> 20
+            );
+            Err(Problem::file(message, "rules can be spread over several files"))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(unreadable(path, &error)),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

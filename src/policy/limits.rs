@@ -129,8 +129,8 @@ fn read_value_text(document: &Document<'_>, word: &Word<'_>) -> Result<Allowed, 
     let fail = |message: String| document.error(word.span.clone(), message);
     let parse = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     match text {
-        "on" => return Ok(Allowed::Range(1.0, 1.0, "on".to_owned())),
-        "off" => return Ok(Allowed::Range(0.0, 0.0, "off".to_owned())),
+        _ if text.eq_ignore_ascii_case("on") => return Ok(Allowed::Range(1.0, 1.0, "on".to_owned())),
+        _ if text.eq_ignore_ascii_case("off") => return Ok(Allowed::Range(0.0, 0.0, "off".to_owned())),
         "" => return Err(fail("a value cannot be empty".to_owned())),
         _ => {}
     }
@@ -139,6 +139,9 @@ fn read_value_text(document: &Document<'_>, word: &Word<'_>) -> Result<Allowed, 
         let not = || {
             fail(format!("'{text}' is not a range of values")).help("write \"0..450\", both ends included")
         };
+        if b.starts_with('.') && !a.is_empty() {
+            return Err(not());
+        }
         let low = if a.is_empty() { f64::NEG_INFINITY } else { parse(a).ok_or_else(not)? };
         let high = if b.is_empty() { f64::INFINITY } else { parse(b).ok_or_else(not)? };
         if low > high {

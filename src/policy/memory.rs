@@ -3,7 +3,7 @@
 
 use super::RuleSet;
 use super::calendar::Span;
-use super::rule::{Change, Rule, RuleKind};
+use super::rule::{Change, Rule, RuleKind, device_end};
 use crate::address::{Address, Timestamp};
 use crate::event::{Event, Space};
 use foldhash::quality::RandomState;
@@ -258,7 +258,7 @@ fn use_of(rule: u32, event: &Event<'_>) -> Use {
 }
 
 fn place_of(event: &Event<'_>, space: Space, index: u32) -> Place {
-    let (at, protocol) = (event.flow.dst.address, event.proto.id);
+    let (at, protocol) = (device_end(event).address, event.proto.id);
     Place { at, protocol, device: event.device, space, index }
 }
 

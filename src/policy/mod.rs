@@ -73,14 +73,16 @@ mod verdict;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_language;
 
 pub use expect::{Silence, Watch};
 pub use memory::{Memory, Relaxed};
 pub use places::{End, Place};
 pub use problem::{Problem, nearest};
 pub use rule::{
-    Carrier, Change, Limits, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Scale, Severity, Span, Traffic,
-    Verbs,
+    Carrier, Change, Limits, Maintenance, Named, NamedPoint, Rule, RuleId, RuleKind, Scale, Severity, Span,
+    Traffic, Verbs, device_end,
 };
 pub use set::{Conduit, Defaults, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};

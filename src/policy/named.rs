@@ -11,11 +11,14 @@ use super::rule::{Limits, NamedPoint, Scale, Span};
 use crate::event::Vocabulary;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeString, DeTable};
 
 /// Most points that a CSV file may have.
 const MOST_ROWS: usize = 1_000_000;
-/// Most octets of a CSV file.
-const MOST_OCTETS: u64 = 256 << 20;
+/// Most errors of a CSV file that are shown.
+const MOST_ERRORS: usize = 20;
 
 /// What a name under `[points]` stands for.
 enum Entry<'n> {
@@ -29,14 +32,19 @@ enum Entry<'n> {
 #[derive(Default)]
 pub(super) struct PointNames<'n> {
     entries: HashMap<String, Entry<'n>>,
-    pub points: Vec<NamedPoint>,
+    pub points: Vec<Arc<NamedPoint>>,
+    /// The layer of each.
+    layers: Vec<usize>,
 }
 
 /// What a rule's `points` come to.
 #[derive(Default)]
 pub(super) struct Resolved {
     pub spans: Vec<Span>,
-    pub own: Vec<(Span, Limits)>,
+    pub plain: Vec<Span>,
+    pub named: Vec<Arc<NamedPoint>>,
+    /// How many words were followed.
+    steps: usize,
 }
 
 const KEYS: [&str; 9] = ["at", "of", "protocol", "low", "high", "scale", "offset", "measure", "csv"];
@@ -75,11 +83,19 @@ impl<'n> PointNames<'n> {
                 let result = match node.get_ref().as_table() {
                     None => document.strings(name, node).map(|words| Entry::List { words, file }),
                     Some(table) if table.get("csv").is_some() => {
+                        problems.extend(check_keys(document, table, words).err());
+                        let beside =
+                            entries(table).into_iter().find(|(key, _)| key.get_ref().as_ref() != "csv");
+                        if let Some((key, _)) = beside.filter(|(key, _)| is_known(key.get_ref(), words)) {
+                            let message = format!("'{}' has no place beside 'csv'", key.get_ref());
+                            let problem = document.error(key.span(), message);
+                            problems.push(problem.help("the file has a column for it"));
+                        }
                         all.csv(document, table.get("csv").unwrap_or(node), words, names).map(Entry::Points)
                     }
                     Some(_) => all
                         .single(file, document, name, node, words, names)
-                        .map(|number| Entry::Points(vec![number]))
+                        .map(|point| Entry::Points(vec![all.add(point, document.layer)]))
                         .map_err(|problem| vec![problem]),
                 };
                 match result {
@@ -88,10 +104,19 @@ impl<'n> PointNames<'n> {
                 }
             }
         }
-        // A point of a CSV file goes by its own name too, where nothing else has it.
-        for number in 0..all.points.len() {
-            let name = all.points[number].name.clone();
-            all.entries.entry(name).or_insert_with(|| Entry::Points(vec![number as u32]));
+        // A point of a CSV file goes by its own name too, where nothing else has it. Several of one name, in the
+        // uppermost layer that has it, are meant together.
+        let mut by_name: HashMap<&str, (usize, Vec<u32>)> = HashMap::new();
+        for (number, point) in (0u32..).zip(&all.points) {
+            let layer = all.layers.get(number as usize).copied().unwrap_or(0);
+            let (first, numbers) = by_name.entry(&point.name).or_insert_with(|| (layer, Vec::new()));
+            if layer == *first {
+                numbers.push(number);
+            }
+        }
+        let by_name = by_name.into_iter().map(|(name, (_, numbers))| (name.to_owned(), numbers));
+        for (name, numbers) in by_name {
+            all.entries.entry(name).or_insert(Entry::Points(numbers));
         }
         all
     }
@@ -105,15 +130,9 @@ impl<'n> PointNames<'n> {
         node: &'n Node<'t>,
         words: &[&'static Vocabulary],
         names: &mut Names<'n, 't>,
-    ) -> Result<u32, Problem> {
+    ) -> Result<NamedPoint, Problem> {
         let table = document.table_of(name, node)?;
-        let device_keys = words.iter().map(|words| words.device_key);
-        let known: Vec<&str> = KEYS.into_iter().chain(device_keys).collect();
-        for (key, _) in entries(table) {
-            if !known.contains(&key.get_ref().as_ref()) {
-                return Err(document.unknown_key(key, &known));
-            }
-        }
+        check_keys(document, table, words)?;
         let Some(at) = table.get("at") else {
             let problem = document.error(node.span(), format!("point '{name}' does not say where it is"));
             return Err(problem.help("add at = \"holding:100\""));
@@ -127,6 +146,19 @@ impl<'n> PointNames<'n> {
             None => by_space(words, at.text)
                 .map_err(|message| document.error(at.span.clone(), message).help("add protocol = \"…\""))?,
         };
+        let other = |(key, _): &(&Spanned<DeString<'_>>, _)| {
+            let key: &str = key.get_ref();
+            key != vocabulary.device_key && words.iter().any(|words| words.device_key == key)
+        };
+        if let Some((key, _)) = entries(table).into_iter().find(other) {
+            let message = format!(
+                "'{}' is not a word of {}; did you mean '{}'?",
+                key.get_ref(),
+                vocabulary.name,
+                vocabulary.device_key
+            );
+            return Err(document.error(key.span(), message));
+        }
         let span = read_point(document, &at, vocabulary)?;
         let float = |key: &str| match table.get(key) {
             None => Ok(None),
@@ -155,7 +187,7 @@ impl<'n> PointNames<'n> {
                 names.places(file, &words)?
             }
         };
-        Ok(self.add(NamedPoint {
+        Ok(NamedPoint {
             name: name.to_owned(),
             at: places,
             protocol: vocabulary.id,
@@ -163,11 +195,12 @@ impl<'n> PointNames<'n> {
             span,
             limits,
             scale,
-        }))
+        })
     }
 
-    fn add(&mut self, point: NamedPoint) -> u32 {
-        self.points.push(point);
+    fn add(&mut self, point: NamedPoint, layer: usize) -> u32 {
+        self.layers.push(layer);
+        self.points.push(Arc::new(point));
         self.points.len() as u32 - 1
     }
 
@@ -182,16 +215,12 @@ impl<'n> PointNames<'n> {
         let word = document.string("csv", node).map_err(|problem| vec![problem])?;
         let folder = Path::new(document.source.name()).parent().unwrap_or(Path::new(""));
         let path = folder.join(word.text);
-        let here = |message: String| vec![document.error(word.span.clone(), message)];
-        if std::fs::metadata(&path).is_ok_and(|about| about.len() > MOST_OCTETS) {
-            return Err(here(format!("'{}' is larger than {} MiB", word.text, MOST_OCTETS >> 20)));
-        }
         let text = layers::read(&path).map_err(|problem| {
             let message = problem.message().replace("cannot read rules", "cannot read points");
             vec![
                 document
                     .error(word.span.clone(), message)
-                    .help("the path is looked up from the rule file's folder"),
+                    .help("the path is looked up from the folder of this file"),
             ]
         })?;
         let table = Table::read(&path.display().to_string(), &text)?;
@@ -199,11 +228,13 @@ impl<'n> PointNames<'n> {
         let mut problems = Vec::new();
         for row in &table.rows {
             match table.point(row, words, names) {
-                Ok(point) => numbers.push(self.add(point)),
+                Ok(point) => numbers.push(self.add(point, document.layer)),
                 Err(problem) => problems.push(problem),
             }
-            if problems.len() >= 20 {
-                problems.push(document.error(word.span.clone(), "there are more errors in this file"));
+            if problems.len() > MOST_ERRORS {
+                problems.truncate(MOST_ERRORS);
+                let message = "there are more errors in this file";
+                problems.push(Problem::error(&table.source, row.1.clone(), message));
                 break;
             }
         }
@@ -221,8 +252,15 @@ impl<'n> PointNames<'n> {
         out: &mut Resolved,
     ) -> Result<(), Problem> {
         let document = &documents[file];
+        out.steps += 1;
+        if out.steps > MOST_ROWS {
+            let message = format!("these are more than {MOST_ROWS} points");
+            return Err(document.error(word.span.clone(), message));
+        }
         let Some(name) = word.text.strip_prefix('@') else {
-            out.spans.push(read_point(document, word, vocabulary)?);
+            let span = read_point(document, word, vocabulary)?;
+            out.spans.push(span);
+            out.plain.push(span);
             return Ok(());
         };
         match self.entries.get(name) {
@@ -239,8 +277,9 @@ impl<'n> PointNames<'n> {
                         return Err(document.error(word.span.clone(), message));
                     }
                     out.spans.push(point.span);
-                    out.own.extend(point.limits.clone().map(|limits| (point.span, limits)));
+                    out.named.push(point.clone());
                 }
+                out.steps = out.steps.saturating_add(numbers.len());
                 Ok(())
             }
             None => {
@@ -251,6 +290,21 @@ impl<'n> PointNames<'n> {
             }
         }
     }
+}
+
+fn is_known(key: &str, words: &[&'static Vocabulary]) -> bool {
+    KEYS.contains(&key) || words.iter().any(|words| words.device_key == key)
+}
+
+/// Every key of a point must be one of the language.
+fn check_keys(
+    document: &Document<'_>,
+    table: &DeTable<'_>,
+    words: &[&'static Vocabulary],
+) -> Result<(), Problem> {
+    let known: Vec<&str> = KEYS.into_iter().chain(words.iter().map(|words| words.device_key)).collect();
+    let strange = entries(table).into_iter().find(|(key, _)| !is_known(key.get_ref(), words));
+    strange.map_or(Ok(()), |(key, _)| Err(document.unknown_key(key, &known)))
 }
 
 /// Limits of a point in its unit of measure.
@@ -314,12 +368,25 @@ const COLUMNS: [(&str, &[&str]); 10] = [
     ("protocol", &["protocol"]),
 ];
 
+/// The start of the first line at or after a place that is neither empty nor a comment.
+fn first_written(text: &str, at: usize) -> usize {
+    let mut at = at;
+    for line in text.get(at..).unwrap_or_default().split_inclusive('\n') {
+        if !line.trim().is_empty() && !line.starts_with('#') {
+            break;
+        }
+        at += line.len();
+    }
+    at.min(text.len())
+}
+
 impl Table {
     fn read(name: &str, text: &str) -> Result<Table, Vec<Problem>> {
         let source = Source::new(name, text);
         let skipped = text.len() - text.trim_start_matches('\u{feff}').len();
         let body = text.get(skipped..).unwrap_or_default();
-        let header = body.lines().next().unwrap_or_default();
+        let written = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let header = body.lines().find(written).unwrap_or_default();
         // Where the decimal point is a comma, spreadsheets put semicolons between cells.
         let commas = header.contains(';') && !header.contains(',');
         let mut reader = csv::ReaderBuilder::new()
@@ -341,7 +408,8 @@ impl Table {
                 let message = format!("the file has no column '{wanted}'");
                 let help =
                     "the first line names the columns: name, device, space, address, measure, low, high";
-                return Err(vec![Problem::error(&table.source, line(skipped), message).help(help)]);
+                let at = line(first_written(text, skipped));
+                return Err(vec![Problem::error(&table.source, at, message).help(help)]);
             }
         }
         let mut rows = Vec::new();
@@ -350,6 +418,7 @@ impl Table {
                 Ok(record) => record,
                 Err(error) => {
                     let at = error.position().map_or(0, |position| position.byte() as usize) + skipped;
+                    let at = first_written(text, at);
                     let message = match error.kind() {
                         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                             format!("this line has {len} cells, the first one {expected_len}")
@@ -360,8 +429,7 @@ impl Table {
                 }
             };
             let at = record.position().map_or(0, |position| position.byte() as usize) + skipped;
-            let start = at + text.get(at..).map_or(0, |rest| rest.len() - rest.trim_start().len());
-            rows.push((record, line(start)));
+            rows.push((record, line(first_written(text, at))));
             if rows.len() > MOST_ROWS {
                 let message = format!("a file of points has at most {MOST_ROWS} lines");
                 return Err(vec![Problem::error(&table.source, line(at), message)]);
@@ -375,6 +443,25 @@ impl Table {
         self.columns.iter().position(|column| called.contains(&column.as_str()))
     }
 
+    /// Where a cell stands in its line, without its quotes.
+    fn cell(&self, line: &str, column: usize) -> Option<std::ops::Range<usize>> {
+        let delimiter = if self.commas { ';' } else { ',' };
+        let mut quoted = false;
+        let mut ends: Vec<usize> = vec![0];
+        for (at, c) in line.char_indices() {
+            quoted ^= c == '"';
+            if c == delimiter && !quoted {
+                ends.extend([at, at + 1]);
+            }
+        }
+        ends.push(line.len());
+        let (from, to) = (*ends.get(column * 2)?, *ends.get(column * 2 + 1)?);
+        let cell = line.get(from..to)?;
+        let plain = cell.trim_matches(|c: char| c.is_whitespace() || c == '"');
+        let from = from + cell.find(plain).filter(|_| !plain.is_empty())?;
+        Some(from..from + plain.len())
+    }
+
     /// The point of a row.
     fn point(
         &self,
@@ -385,29 +472,30 @@ impl Table {
         let cell = |name: &str| {
             self.column(name).and_then(|column| record.get(column)).filter(|cell| !cell.is_empty())
         };
-        let wrong = |cell: &str, message: String| {
-            let line = self.source.words(span);
-            let at = line
-                .find(cell)
-                .filter(|_| !cell.is_empty())
-                .map_or(span.clone(), |at| span.start + at..span.start + at + cell.len());
-            Problem::error(&self.source, at, message)
+        let at = |column: Option<usize>| {
+            let inside = column.and_then(|column| self.cell(self.source.words(span), column));
+            inside.map_or(span.clone(), |at| span.start + at.start..span.start + at.end)
         };
+        let wrong =
+            |name: &str, message: String| Problem::error(&self.source, at(self.column(name)), message);
         let need = |name: &str| cell(name).ok_or_else(|| wrong("", format!("this line has no {name}")));
         let (space, address) = (need("space")?, need("address")?);
         let vocabulary = match cell("protocol") {
             Some(name) => protocol(words, name),
             None => by_space(words, space),
         };
-        let vocabulary = vocabulary.map_err(|message| wrong(space, message))?;
+        let vocabulary = vocabulary.map_err(|message| {
+            let named = if cell("protocol").is_some() { "protocol" } else { "space" };
+            wrong(named, message)
+        })?;
         let span = read_points_text(&format!("{space}:{address}"), vocabulary)
-            .map_err(|(message, _)| wrong(address, message))?;
+            .map_err(|(message, _)| wrong("address", message))?;
         let float = |name: &str| match cell(name) {
             None => Ok(None),
             Some(text) => {
                 let plain = if self.commas { text.replace(',', ".") } else { text.to_owned() };
                 let number = plain.parse::<f64>().ok().filter(|number| number.is_finite());
-                number.map(Some).ok_or_else(|| wrong(text, format!("'{text}' is not a number")))
+                number.map(Some).ok_or_else(|| wrong(name, format!("'{text}' is not a number")))
             }
         };
         let scale = Scale {
@@ -420,19 +508,20 @@ impl Table {
         let device = match own.and_then(|column| record.get(column)).filter(|cell| !cell.is_empty()) {
             None => None,
             Some(text) => Some(text.parse::<u32>().map_err(|_| {
-                let problem = wrong(text, format!("'{text}' is not a {}", vocabulary.device_title));
+                let message = format!("'{text}' is not a {}", vocabulary.device_title);
+                let problem = Problem::error(&self.source, at(own), message);
                 problem.help("a unit of measure goes into a column named 'measure'")
             })?),
         };
-        let at: Vec<Place> = match cell("device") {
+        let places: Vec<Place> = match cell("device") {
             None => Vec::new(),
             Some(name) => names.host_places(name).ok_or_else(|| {
                 let known = names.known();
-                wrong(name, format!("unknown host '{name}'{}", meant(name, &known)))
+                wrong("device", format!("unknown host '{name}'{}", meant(name, &known)))
                     .help("give it an address under [hosts]")
             })?,
         };
         let name = need("name")?.to_owned();
-        Ok(NamedPoint { name, at, protocol: vocabulary.id, device, span, limits, scale })
+        Ok(NamedPoint { name, at: places, protocol: vocabulary.id, device, span, limits, scale })
     }
 }

@@ -10,6 +10,11 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
+/// How deep groups and zones may hold each other.
+const DEEPEST: usize = 64;
+/// Most zones of a rule set.
+const MOST_ZONES: usize = 4096;
+
 struct Host {
     places: Rc<[Place]>,
     file: usize,
@@ -190,6 +195,10 @@ impl<'n, 't> Names<'n, 't> {
                     let message = format!("'{name}' already names a zone ({place})");
                     problems.push(document.error(key.span(), message));
                 }
+                None if self.zones.len() >= MOST_ZONES => {
+                    let message = format!("there are more than {MOST_ZONES} zones");
+                    return Err(document.error(key.span(), message));
+                }
                 None => {
                     if self.hosts.contains_key(name) || self.groups.contains_key(name) {
                         let message = format!("'{name}' names a zone here and a host or group elsewhere");
@@ -210,6 +219,10 @@ impl<'n, 't> Names<'n, 't> {
         let document = &self.documents[file];
         if name == "any" {
             return Err(document.error(span, "'any' means anyone and cannot name a host or group"));
+        }
+        if self.place(file, &Word { text: name, span: span.clone() }).is_some() {
+            let message = format!("'{name}' is an address and cannot name a host or group");
+            return Err(document.error(span, message).help("write the name first: plc-3 = \"10.20.1.3\""));
         }
         let host = self.hosts.get(name).map(|host| ("host", host.file, host.span.clone()));
         let group = self.groups.get(name).map(|group| ("group", group.file, group.span.clone()));
@@ -284,6 +297,10 @@ impl<'n, 't> Names<'n, 't> {
                 let message = format!("group '{}' contains itself: {}", word.text, chain.join(" holds "));
                 return Err(self.documents[file].error(word.span.clone(), message).label("leads back here"));
             }
+            if path.len() >= DEEPEST {
+                let message = format!("group '{}' is nested too deeply: at most {DEEPEST} levels", word.text);
+                return Err(self.documents[file].error(word.span.clone(), message));
+            }
             path.push(word.text);
             let (members, group_file) = (group.members.clone(), group.file);
             let mut places = Vec::new();
@@ -303,6 +320,10 @@ impl<'n, 't> Names<'n, 't> {
                 let message = format!("zone '{}' contains itself", word.text);
                 return Err(self.documents[file].error(word.span.clone(), message).label("leads back here"));
             }
+            if path.len() >= DEEPEST {
+                let message = format!("zone '{}' is nested too deeply: at most {DEEPEST} levels", word.text);
+                return Err(self.documents[file].error(word.span.clone(), message));
+            }
             path.push(word.text);
             let (members, zone_file) = (zone.members.clone(), zone.file);
             let mut places = Vec::new();
@@ -310,7 +331,11 @@ impl<'n, 't> Names<'n, 't> {
                 places.extend(self.resolve(zone_file, member, path)?.iter().copied());
             }
             path.pop();
-            return Ok(places.into());
+            places.sort_unstable();
+            places.dedup();
+            let places: Rc<[Place]> = places.into();
+            self.resolved.insert(word.text, places.clone());
+            return Ok(places);
         }
         match self.place(file, word) {
             Some(place) => place.map(|place| Rc::from([place])),
@@ -378,7 +403,8 @@ impl<'n, 't> Names<'n, 't> {
                     Ok(places) => good.extend(places.iter().copied()),
                     // What is wrong inside a nested group is said there; a circle is said once.
                     Err(problem) if nested => {
-                        let circle = problem.message().contains("contains itself");
+                        let said = problem.message();
+                        let circle = said.contains("contains itself") || said.contains("nested too deeply");
                         if circle && !cycle_seen {
                             problems.push(problem);
                         }

@@ -128,7 +128,7 @@ impl Problem {
     /// Orders problems as a reader meets them: file by file, from top to bottom.
     pub(super) fn place_key(&self, files: &[super::layers::Text]) -> (usize, usize) {
         let file = self.file_name().and_then(|name| files.iter().position(|file| file.name == name));
-        (file.unwrap_or(0), self.0.place.as_ref().map_or(0, |(_, span)| span.start))
+        (file.unwrap_or(files.len()), self.0.place.as_ref().map_or(0, |(_, span)| span.start))
     }
 }
 

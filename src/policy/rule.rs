@@ -1,9 +1,9 @@
 //! One rule, checked: what it is about and what it says.
 
 use super::calendar::{Lapse, Rate, Windows};
-use super::places::Place;
+use super::places::{End, Place};
 use super::set::ANYONE;
-use crate::event::{Space, Value, Verb, Vocabulary};
+use crate::event::{Event, Kind, Space, Value, Verb, Vocabulary};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -214,24 +214,37 @@ pub struct Change {
     pub per: Option<u64>,
 }
 
-/// "50", "10/min".
+impl Change {
+    /// In a unit of measure, if there is one: "50 bar", "10 bar in 1min".
+    pub fn said_in(&self, measure: &str) -> String {
+        let most =
+            if measure.is_empty() { self.most.to_string() } else { format!("{} {measure}", self.most) };
+        match self.per {
+            Some(nanos) => format!("{most} in {}", Lapse(nanos)),
+            None => most,
+        }
+    }
+}
+
+/// "50", "10 in 1min".
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.most)?;
-        match self.per {
-            Some(nanos) => write!(f, " in {}", Lapse(nanos)),
-            None => Ok(()),
-        }
+        f.write_str(&self.said_in(""))
     }
 }
 
 impl Limits {
     /// Whether a value is inside.
     pub fn holds(&self, value: Value<'_>) -> bool {
+        self.holds_in(value, &self.scale)
+    }
+
+    /// Whether a value is inside, by another scale than the limits' own.
+    pub(super) fn holds_in(&self, value: Value<'_>, scale: &Scale) -> bool {
         match value {
             Value::Name(word) => self.names.iter().any(|name| name.eq_ignore_ascii_case(word)),
             other => other.number().is_some_and(|number| {
-                let number = self.scale.of(number);
+                let number = scale.of(number);
                 let at = self.ranges.partition_point(|range| *range.end() < number);
                 self.ranges.get(at).is_some_and(|range| range.contains(&number))
             }),
@@ -280,8 +293,8 @@ pub struct Rule {
     pub objects: Option<Vec<(Space, u8)>>,
     /// The values; `None` is all, but for named points, which have their own.
     pub values: Option<Limits>,
-    /// What the named points among them let be, sorted.
-    pub own_values: Vec<(Span, Limits)>,
+    /// The named points among them, with their own limits.
+    pub named: Named,
     /// From the wire to the rule's unit of measure.
     pub scale: Scale,
     /// How far a value may go.
@@ -304,13 +317,26 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The limits on the value of a point.
-    pub fn limits(&self, space: Space, index: u32) -> Option<&Limits> {
+    /// The limits on the value of a point of a message: the rule's, else those of the point that it names.
+    pub fn limits(&self, event: &Event<'_>, space: Space, index: u32) -> Option<&Limits> {
         self.values.as_ref().or_else(|| {
-            let end = self.own_values.partition_point(|(span, _)| (span.space, span.first) <= (space, index));
-            let own = self.own_values.get(..end)?.iter().rev().find(|(span, _)| index <= span.last)?;
-            (own.0.space == space).then_some(&own.1)
+            let limited = self.named.limited.then(|| self.named.at(event, space, index));
+            limited?.find_map(|point| point.limits.as_ref())
         })
+    }
+
+    /// Whether a point is among those that the rule names, if only of another device.
+    pub fn names_elsewhere(&self, space: Space, index: u32) -> bool {
+        let holds = |span: &Span| span.space == space && span.first <= index && index <= span.last;
+        self.named.placed && self.points.as_deref().unwrap_or_default().iter().any(holds)
+    }
+
+    /// What makes a number on the wire one in the author's unit: the rule's own scale, else that of the point.
+    pub fn scale(&self, event: &Event<'_>, space: Space, index: u32) -> &Scale {
+        if !self.scale.is_plain() || !self.scale.measure.is_empty() {
+            return &self.scale;
+        }
+        self.named.at(event, space, index).next().map_or(&self.scale, |point| &point.scale)
     }
 
     /// Whether it is about every message of anyone.
@@ -328,12 +354,106 @@ impl Rule {
     /// Whether more than its pair, device, verb, function and points decides.
     pub(super) fn is_conditional(&self) -> bool {
         self.values.is_some()
-            || !self.own_values.is_empty()
+            || self.named.limited
+            || self.named.placed
             || self.objects.is_some()
             || self.change.is_some()
             || self.rate.is_some()
             || self.during.is_some()
             || !self.relaxed.is_empty()
+    }
+}
+
+/// The named points of a rule.
+#[derive(Clone, Default, Debug)]
+pub struct Named {
+    /// The points, sorted by their place.
+    points: Vec<Arc<NamedPoint>>,
+    /// What the rule names besides, in the protocol's own terms.
+    plain: Vec<Span>,
+    /// The width of the widest of the named points: how far to look back for one.
+    widest: u32,
+    /// Whether one of them belongs to certain devices only.
+    pub(super) placed: bool,
+    /// Whether limits of theirs count.
+    pub(super) limited: bool,
+}
+
+impl Named {
+    pub(super) fn new(mut points: Vec<Arc<NamedPoint>>, plain: Vec<Span>, limits_count: bool) -> Self {
+        points.sort_by_key(|point| point.span);
+        let width = |point: &Arc<NamedPoint>| point.span.last - point.span.first;
+        Named {
+            widest: points.iter().map(width).max().unwrap_or(0),
+            placed: points.iter().any(|point| !point.at.is_empty() || point.device.is_some()),
+            limited: limits_count && points.iter().any(|point| point.limits.is_some()),
+            points,
+            plain,
+        }
+    }
+
+    /// The points, sorted by their place.
+    pub fn points(&self) -> &[Arc<NamedPoint>] {
+        &self.points
+    }
+
+    /// The named points at an index that are of the device that a message is about.
+    fn at<'n>(
+        &'n self,
+        event: &Event<'_>,
+        space: Space,
+        index: u32,
+    ) -> impl Iterator<Item = &'n NamedPoint> + use<'n> {
+        let (end, device) = (device_end(event), event.device);
+        let before = self.points.partition_point(|p| (p.span.space, p.span.first) <= (space, index));
+        let near = move |point: &&Arc<NamedPoint>| {
+            point.span.space == space && index - point.span.first <= self.widest
+        };
+        let back = self.points.get(..before).unwrap_or_default().iter().rev().take_while(near);
+        back.filter(move |point| index <= point.span.last && point.is_of(end, device)).map(|point| &**point)
+    }
+
+    /// Up to where the points from this index on are meant of the device that a message is about; `None` where this
+    /// one is not.
+    pub(super) fn reach(&self, event: &Event<'_>, space: Space, index: u32) -> Option<u32> {
+        let covers = |span: &&Span| span.space == space && span.first <= index && index <= span.last;
+        let plain = self.plain.iter().filter(covers).map(|span| span.last);
+        plain.chain(self.at(event, space, index).map(|point| point.span.last)).max()
+    }
+
+    /// Whether any of the points from `first` to `last` has limits of its own.
+    pub(super) fn has_limits(&self, event: &Event<'_>, space: Space, first: u32, last: u32) -> bool {
+        self.limited && self.among(event, space, first, last).any(|point| point.limits.is_some())
+    }
+
+    /// The named points from `first` to `last` that are of the device that a message is about.
+    fn among<'n>(
+        &'n self,
+        event: &Event<'_>,
+        space: Space,
+        first: u32,
+        last: u32,
+    ) -> impl Iterator<Item = &'n NamedPoint> + use<'n> {
+        let (end, device) = (device_end(event), event.device);
+        let begin = first.saturating_sub(self.widest);
+        let from = self.points.partition_point(|p| (p.span.space, p.span.first) < (space, begin));
+        let near = move |p: &&Arc<NamedPoint>| p.span.space == space && p.span.first <= last;
+        let inside = self.points.get(from..).unwrap_or_default().iter().take_while(near);
+        inside.filter(move |p| first <= p.span.last && p.is_of(end, device)).map(|point| &**point)
+    }
+
+    /// Whether any of these points is meant of the device that a message is about.
+    pub(super) fn touches(&self, event: &Event<'_>, space: Space, first: u32, last: u32) -> bool {
+        let inside = |span: &Span| span.space == space && span.first <= last && first <= span.last;
+        self.plain.iter().any(inside) || self.among(event, space, first, last).next().is_some()
+    }
+}
+
+/// The end of a message whose points it is about: who is asked, or who reports.
+pub fn device_end(event: &Event<'_>) -> End {
+    match (event.kind, event.verb) {
+        (Kind::Response | Kind::Unsolicited, _) | (Kind::Message, Verb::Report) => End::sender(event.flow),
+        _ => End::receiver(event.flow),
     }
 }
 
@@ -367,4 +487,12 @@ pub struct NamedPoint {
     pub limits: Option<Limits>,
     /// From the wire to its unit of measure.
     pub scale: Scale,
+}
+
+impl NamedPoint {
+    /// Whether it is of the device at this end.
+    pub(super) fn is_of(&self, end: End, device: Option<u32>) -> bool {
+        let there = self.at.is_empty() || self.at.iter().any(|place| place.holds(end));
+        there && (self.device.is_none() || self.device == device)
+    }
 }

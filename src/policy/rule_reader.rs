@@ -6,7 +6,7 @@ use super::limits::read_values;
 use super::named::Resolved;
 use super::names::{Names, Side, whole};
 use super::problem::Problem;
-use super::rule::{Carrier, Limits, Rule, RuleKind, Scale, Severity, Traffic, Verbs};
+use super::rule::{Carrier, Limits, Named, Rule, RuleKind, Scale, Severity, Traffic, Verbs};
 use super::set::ANYONE;
 use super::times;
 use crate::event::{Space, Verb, Vocabulary};
@@ -91,11 +91,18 @@ impl<'n, 't> RuleReader<'n, 't> {
         let to = self.side("to", names, checker);
         let verbs = self.verbs(checker);
         let functions = self.functions(&protocols, checker);
-        let (points, own_values) = self
-            .points(&protocols, checker)
-            .map_or((None, Vec::new()), |points| (Some(points.spans), points.own));
+        let (points, named) = match self.points(&protocols, checker) {
+            Some(points) => {
+                let limits_count = self.kind == RuleKind::Allow && self.get("values").is_none();
+                (Some(points.spans), Named::new(points.named, points.plain, limits_count))
+            }
+            None => (None, Named::default()),
+        };
         let scale = self.scale(checker);
-        let values = self.get("values").and_then(|node| checker.keep(read_values(self.document, node)));
+        let values = self.get("values").and_then(|node| {
+            self.refuse_empty("values", node, checker);
+            checker.keep(read_values(self.document, node))
+        });
         let values = values.map(|limits| Limits { scale: scale.clone(), ..limits });
         let document = self.document;
         let change = self.get("change").and_then(|node| checker.keep_one(times::change(document, node)));
@@ -131,7 +138,7 @@ impl<'n, 't> RuleReader<'n, 't> {
             functions,
             points,
             objects: self.objects(&protocols, checker),
-            own_values: if values.is_none() { own_values } else { Vec::new() },
+            named,
             values,
             scale,
             change,
@@ -272,10 +279,16 @@ impl<'n, 't> RuleReader<'n, 't> {
                 document.error(key.span(), format!("an expect rule has nothing for '{name}'")).help(
                     "it takes name, from, to, protocol, device, may, functions, points, every and during",
                 )
-            } else if (control_only || is_device) && matches!(protocols.traffic, Traffic::Other(_)) {
-                document
-                    .error(key.span(), format!("'{name}' needs a control protocol"))
-                    .help("tcp, udp, icmp and ip take only from, to, port and during")
+            } else if (control_only || is_device)
+                && matches!(protocols.traffic, Traffic::Other(_) | Traffic::Any)
+            {
+                let help = match protocols.traffic {
+                    Traffic::Any => {
+                        "\"any\" means other traffic too; without 'protocol' it is every control protocol"
+                    }
+                    _ => "tcp, udp, icmp and ip take only from, to, port and during",
+                };
+                document.error(key.span(), format!("'{name}' needs a control protocol")).help(help)
             } else if name == "port"
                 && !matches!(protocols.traffic, Traffic::Other(Carrier::Tcp | Carrier::Udp))
             {
@@ -315,6 +328,7 @@ impl<'n, 't> RuleReader<'n, 't> {
         let mut found = Protocols { traffic: Traffic::Control, one: None };
         let Some(node) = self.get("protocol") else { return found };
         let Some(words) = checker.keep(self.document.strings("protocol", node)) else { return found };
+        self.refuse_empty("protocol", node, checker);
         let mut bits = 0;
         for word in &words {
             if let Some(vocabulary) = checker.words.iter().find(|known| known.name == word.text) {
@@ -401,7 +415,7 @@ impl<'n, 't> RuleReader<'n, 't> {
             checker.keep_one(named.resolve(documents, self.file, word, vocabulary, 0, &mut points));
         }
         points.spans.sort_unstable();
-        points.own.sort_by_key(|(span, _)| *span);
+        points.spans.dedup();
         self.refuse_empty("points", node, checker);
         Some(points)
     }

@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::rule::{Maintenance, Rule, RuleKind};
 use super::table::{Ask, changes};
 use super::verdict::{Seen, Why};
-use crate::event::{Event, Value};
+use crate::event::{Event, Space, Value};
 
 /// What a message meets: the rules, and what is remembered of those before it.
 #[derive(Clone, Copy)]
@@ -20,19 +20,29 @@ impl Scene<'_, '_> {
         self.rules.get(id as usize)
     }
 
-    /// Whether an allow rule lets a point of an ask pass, and up to which point of the ask that is known.
+    /// Whether an allow rule lets a point of an ask pass as it stands, and up to which point of the ask that is known.
     /// `last` is the last point of the run that names the rule.
     pub(super) fn lets(&self, id: u32, ask: &Ask<'_>, index: u32, last: u32) -> Option<u32> {
         let rule = self.rule(id)?;
         if self.refuses(id, ask, index).is_some() {
-            return self.relaxing(rule).map(|_| index);
+            return None;
         }
-        let by_value = rule.values.is_some() || !rule.own_values.is_empty() || rule.change.is_some();
+        let last = match ask.range.filter(|_| rule.named.placed) {
+            Some(range) => last.min(rule.named.reach(self.event, range.space, index)?),
+            None => last,
+        };
+        let by_value = rule.values.is_some() || rule.named.limited || rule.change.is_some();
         if !by_value || !ask.valued() {
             return Some(last);
         }
         let more = (index..=last.min(ask.last)).skip(1);
         Some(more.take_while(|at| self.refuses(id, ask, *at).is_none()).last().unwrap_or(index))
+    }
+
+    /// Whether a maintenance window lets a point pass that an allow rule would not.
+    pub(super) fn relaxes(&self, id: u32, ask: &Ask<'_>, index: u32) -> bool {
+        let elsewhere = || matches!(self.refuses(id, ask, index), Some(Why::Outside { .. }));
+        self.rule(id).is_some_and(|rule| self.relaxing(rule).is_some()) && !elsewhere()
     }
 
     /// Notes that an allow rule is what lets a point pass.
@@ -60,6 +70,11 @@ impl Scene<'_, '_> {
                 return Some(Why::Object { range });
             }
         }
+        if let Some(range) = ask.range.filter(|_| rule.named.placed)
+            && rule.named.reach(self.event, range.space, index).is_none()
+        {
+            return Some(Why::Outside { range, index });
+        }
         if !self.memory.is_during(id, rule, ts) {
             return Some(Why::When);
         }
@@ -70,30 +85,32 @@ impl Scene<'_, '_> {
     fn refuses_value(&self, rule: &Rule, ask: &Ask<'_>, index: u32) -> Option<Why> {
         let value = ask.value(index);
         let Some(range) = ask.range else {
-            let needs = rule.values.is_some() || !rule.own_values.is_empty();
+            let needs = rule.values.is_some() || rule.named.limited;
             return (needs && changes(ask.verb)).then_some(Why::NoPoints);
         };
         let Some(value) = value else {
-            let own = || {
-                let meets = |(span, _): &(super::Span, super::Limits)| {
-                    span.space == range.space && span.first <= ask.last && index <= span.last
-                };
-                rule.own_values.iter().any(meets)
-            };
-            let unknown = (ask.valued() || changes(ask.verb)) && (rule.values.is_some() || own());
+            let limited =
+                || rule.values.is_some() || rule.named.has_limits(self.event, range.space, index, ask.last);
+            let unknown = (ask.valued() || changes(ask.verb)) && limited();
             return unknown.then_some(Why::ValueUnknown { range, index });
         };
-        if rule.limits(range.space, index).is_some_and(|limits| !limits.holds(value)) {
+        if !self.is_within(rule, range.space, index, value).unwrap_or(true) {
             return Some(Why::Value { range, index, value: Seen::from(value) });
         }
         let before = self.jump(rule, ask, index, value)?;
         Some(Why::Change { range, index, value: Seen::from(value), before })
     }
 
+    /// Whether a value is inside the limits of its point; `None` where it has none.
+    fn is_within(&self, rule: &Rule, space: Space, index: u32, value: Value<'_>) -> Option<bool> {
+        let limits = rule.limits(self.event, space, index)?;
+        Some(limits.holds_in(value, rule.scale(self.event, space, index)))
+    }
+
     /// What was written before, where this value is too far from it.
     fn jump(&self, rule: &Rule, ask: &Ask<'_>, index: u32, value: Value<'_>) -> Option<f64> {
         let (change, space) = (rule.change.as_ref()?, ask.range?.space);
-        let factor = rule.limits(space, index).map_or(rule.scale.factor, |limits| limits.scale.factor);
+        let factor = rule.scale(self.event, space, index).factor;
         self.memory.jump(change, factor, self.event, (space, index), value.number()?)
     }
 
@@ -104,24 +121,32 @@ impl Scene<'_, '_> {
         if !rule.objects.as_ref().is_none_or(object) || !self.memory.is_during(id, rule, self.event.ts) {
             return false;
         }
-        let (limited, jumps) = (rule.values.is_some() || !rule.own_values.is_empty(), rule.change.is_some());
+        let meant = |first, last| {
+            let placed = ask.range.filter(|_| rule.named.placed);
+            placed.is_none_or(|range| rule.named.touches(self.event, range.space, first, last))
+        };
+        if !meant(first, last) {
+            return false;
+        }
+        let (limited, jumps) = (rule.values.is_some(), rule.change.is_some());
         if limited || jumps {
             let Some(range) = ask.range.filter(|range| range.valued) else { return false };
             let values = (first..=last).map_while(|index| Some((index, ask.value(index)?)));
             let meets = |(index, value): (u32, Value<'_>)| {
-                (!limited || rule.limits(range.space, index).is_some_and(|limits| limits.holds(value)))
+                meant(index, index)
+                    && (!limited || self.is_within(rule, range.space, index, value).unwrap_or(false))
                     && (!jumps || self.jump(rule, ask, index, value).is_some())
             };
             if !{ values }.any(meets) {
                 return false;
             }
         }
-        if let Some(window) = self.relaxing(rule) {
-            self.memory.will_relax(window, id);
-            return false;
-        }
         if rule.rate.is_some() && self.memory.has_room(id, rule, self.event) {
             self.memory.will_use(id, RuleKind::Deny);
+            return false;
+        }
+        if let Some(window) = self.relaxing(rule) {
+            self.memory.will_relax(window, id);
             return false;
         }
         true

@@ -83,7 +83,7 @@ pub(super) struct Parts {
     pub members: Places<String>,
     pub zones: Vec<Zone>,
     pub conduits: Vec<Conduit>,
-    pub points: Vec<NamedPoint>,
+    pub points: Vec<Arc<NamedPoint>>,
     pub maintenance: Vec<Maintenance>,
     pub calendar: Calendar,
     pub defaults: Defaults,
@@ -234,7 +234,7 @@ impl RuleSet {
     }
 
     /// The points that have a name.
-    pub fn points(&self) -> &[NamedPoint] {
+    pub fn points(&self) -> &[Arc<NamedPoint>] {
         &self.parts.points
     }
 
@@ -247,10 +247,8 @@ impl RuleSet {
         at: (Space, u32),
     ) -> Option<&NamedPoint> {
         let known = self.point_at.get(&(protocol, at.0.0, at.1))?;
-        known.iter().filter_map(|number| self.parts.points.get(*number as usize)).find(|point| {
-            let there = point.at.is_empty() || point.at.iter().any(|place| place.holds(end));
-            there && (point.device.is_none() || point.device == device)
-        })
+        let mut points = known.iter().filter_map(|number| self.parts.points.get(*number as usize));
+        points.find(|point| point.is_of(end, device)).map(|point| &**point)
     }
 
     /// The zones of two ends, where they differ and no conduit lets them speak this.
@@ -338,12 +336,27 @@ impl RuleSet {
         ids
     }
 
-    /// The single hosts of a set, sorted; none where it holds anything wider.
-    pub(super) fn hosts_of(&self, set: u32) -> Vec<Place> {
+    /// The single hosts of a set, each with all its places, sorted; none where it holds anything wider.
+    pub(super) fn hosts_of(&self, set: u32) -> Vec<Vec<Place>> {
         let all = self.parts.sets.iter().filter(|(_, sets)| sets.contains(&set));
-        let mut hosts: Vec<Place> = all.map(|(place, _)| *place).collect();
-        hosts.sort_unstable();
-        if hosts.iter().all(Place::is_single) { hosts } else { Vec::new() }
+        let mut places: Vec<Place> = all.map(|(place, _)| *place).collect();
+        places.sort_unstable();
+        if !places.iter().all(Place::is_single) {
+            return Vec::new();
+        }
+        let mut hosts: Vec<Vec<Place>> = Vec::new();
+        let mut known: HashMap<&String, usize, FixedState> = HashMap::default();
+        for place in places {
+            let name = self.parts.hosts.get(&place);
+            match name.and_then(|name| hosts.get_mut(*known.get(name)?)) {
+                Some(places) => places.push(place),
+                None => {
+                    known.extend(name.map(|name| (name, hosts.len())));
+                    hosts.push(vec![place]);
+                }
+            }
+        }
+        hosts
     }
 
     /// The places that a rule's `from` and `to` name, sorted; none is anyone.
@@ -449,8 +462,10 @@ impl RuleSet {
                 Traffic::Control | Traffic::Protocols(_) => false,
             });
             let port = if both { [flow.src.port, flow.dst.port] } else { [flow.dst.port; 2] };
+            let has_ports = matches!(flow.transport, Transport::Tcp | Transport::Udp);
             carried
                 && (conduit.ports.is_empty()
+                    || !has_ports
                     || conduit.ports.iter().any(|ports| port.iter().any(|p| ports.contains(p))))
         });
         let mut ids = self.conversation_rules(sender, receiver, flow.transport, flow.dst.port);

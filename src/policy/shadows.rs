@@ -66,7 +66,8 @@ fn can_shadow(rule: &Rule) -> bool {
         && rule.during.is_none()
         && rule.change.is_none()
         && rule.relaxed.is_empty()
-        && rule.own_values.is_empty()
+        && !rule.named.limited
+        && !rule.named.placed
         && rule.kind != RuleKind::Expect
 }
 

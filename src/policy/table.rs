@@ -420,6 +420,19 @@ impl PairTable {
     }
 }
 
+/// The first rule about one point that a maintenance window relaxes: asked for where none allows it as it stands.
+fn relaxed(buckets: &Buckets<'_>, ask: &Ask<'_>, index: u32, scene: Scene<'_, '_>) -> Option<(u32, u32)> {
+    let mut found: Option<u32> = None;
+    for bucket in buckets.iter() {
+        bucket.bounded.overlapping(index, index, &mut |run| {
+            if found.is_none_or(|rule| run.rule < rule) && scene.relaxes(run.rule, ask, index) {
+                found = Some(run.rule);
+            }
+        });
+    }
+    found.map(|rule| (rule, index))
+}
+
 /// The first rule with further conditions that allows one point, and how far it is known to.
 fn allows_conditionally(
     buckets: &Buckets<'_>,
@@ -435,5 +448,5 @@ fn allows_conditionally(
             }
         });
     }
-    found
+    found.or_else(|| relaxed(buckets, ask, index, scene))
 }

@@ -2,7 +2,7 @@
 
 use super::calendar::{self, Calendar, Holidays, Misread, Rate, Windows, Zone};
 use super::check::Checker;
-use super::document::{Document, Node, Word, entries, number};
+use super::document::{Document, Node, Word, entries, items, number};
 use super::problem::Problem;
 use super::rule::{Change, Maintenance};
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(super) fn misread(document: &Document<'_>, word: &Word<'_>, misread: &Misrea
     }
 }
 
-/// Reads `[calendar]` of all files; the uppermost layer that sets a key wins.
+/// Reads `[calendar]` of all files: the time zone and a window of the uppermost layer that has them, holidays of all.
 pub(super) fn calendar(documents: &[Document<'_>], problems: &mut Vec<Problem>) -> Calendar {
     let tables = || {
         documents.iter().filter_map(|document| {
@@ -32,7 +32,7 @@ pub(super) fn calendar(documents: &[Document<'_>], problems: &mut Vec<Problem>) 
             Some((document, document.table_of("calendar", node)))
         })
     };
-    let mut zone = None;
+    let mut zone: Option<(Zone, String, usize)> = None;
     let mut holidays = Holidays::default();
     for (document, table) in tables() {
         let table = match table {
@@ -46,7 +46,18 @@ pub(super) fn calendar(documents: &[Document<'_>], problems: &mut Vec<Problem>) 
             match key.get_ref().as_ref() {
                 "zone" => match document.string("zone", node) {
                     Ok(word) => match Zone::read(word.text) {
-                        Ok(read) => zone = zone.or(Some(read)),
+                        Ok(read) => match &zone {
+                            Some((_, first, layer)) if *layer == document.layer => {
+                                let message = format!("'zone' is already set in {first}");
+                                problems.push(document.error(key.span(), message));
+                            }
+                            Some(_) => {}
+                            None => {
+                                let line = document.source.line(key.span().start);
+                                let here = format!("{}:{line}", document.source.name());
+                                zone = Some((read, here, document.layer));
+                            }
+                        },
                         Err(error) => problems.push(misread(document, &word, &error)),
                     },
                     Err(problem) => problems.push(problem),
@@ -66,8 +77,8 @@ pub(super) fn calendar(documents: &[Document<'_>], problems: &mut Vec<Problem>) 
             }
         }
     }
-    let mut calendar = Calendar::new(zone.unwrap_or_else(Zone::utc), holidays);
-    let mut layer_of: Vec<(String, usize)> = Vec::new();
+    let mut calendar = Calendar::new(zone.map_or_else(Zone::utc, |(zone, ..)| zone), holidays);
+    let mut waiting: Vec<NamedWindows<'_, '_>> = Vec::new();
     for (document, table) in tables() {
         let Some(node) = table.ok().and_then(|table| table.get("windows")) else { continue };
         let table = match document.table_of("windows", node) {
@@ -79,18 +90,63 @@ pub(super) fn calendar(documents: &[Document<'_>], problems: &mut Vec<Problem>) 
         };
         for (key, node) in entries(table) {
             let name: &str = key.get_ref();
-            // The same name in a layer above counts instead.
-            if layer_of.iter().any(|(known, layer)| known == name && *layer < document.layer) {
-                continue;
-            }
-            let Some(windows) = windows(document, name, node, &calendar, problems) else { continue };
-            match calendar.define(name, windows) {
-                Ok(()) => layer_of.push((name.to_owned(), document.layer)),
-                Err(error) => problems.push(document.error(key.span(), error.to_string())),
+            match waiting.iter().find(|other| other.name == name) {
+                // The same name in a layer above counts instead.
+                Some(other) if other.document.layer < document.layer => {}
+                Some(_) => {
+                    let message = format!("a window named '{name}' is already there");
+                    problems.push(document.error(key.span(), message));
+                }
+                None => waiting.push(NamedWindows { document, name, at: key.span(), node }),
             }
         }
     }
+    define(&mut calendar, waiting, problems);
     calendar
+}
+
+/// Windows under a name, not read yet.
+struct NamedWindows<'n, 't> {
+    document: &'n Document<'t>,
+    name: &'n str,
+    at: Range<usize>,
+    node: &'n Node<'t>,
+}
+
+impl NamedWindows<'_, '_> {
+    /// Whether it names one of these.
+    fn names(&self, others: &[NamedWindows<'_, '_>]) -> bool {
+        let words =
+            items(self.node).into_iter().filter_map(|item| item.get_ref().as_str()?.trim().strip_prefix('@'));
+        words.into_iter().any(|word| others.iter().any(|other| other.name == word))
+    }
+}
+
+/// Gives windows their names, those that others name first.
+fn define(calendar: &mut Calendar, mut waiting: Vec<NamedWindows<'_, '_>>, problems: &mut Vec<Problem>) {
+    while !waiting.is_empty() {
+        let (later, now): (Vec<usize>, Vec<usize>) =
+            (0..waiting.len()).partition(|at| waiting.get(*at).is_some_and(|one| one.names(&waiting)));
+        if now.is_empty() {
+            let message = |name: &str| format!("the windows '{name}' contain themselves");
+            problems.extend(waiting.iter().map(|one| one.document.error(one.at.clone(), message(one.name))));
+            return;
+        }
+        let mut rest = Vec::with_capacity(later.len());
+        for (at, one) in waiting.into_iter().enumerate() {
+            if later.binary_search(&at).is_ok() {
+                rest.push(one);
+                continue;
+            }
+            let Some(windows) = windows(one.document, one.name, one.node, calendar, problems) else {
+                continue;
+            };
+            if let Err(error) = calendar.define(one.name, windows) {
+                problems.push(one.document.error(one.at, error.to_string()));
+            }
+        }
+        waiting = rest;
+    }
 }
 
 /// Reads a window or a list of them.
@@ -204,6 +260,8 @@ pub(super) fn maintenance<'n, 't>(
     let text = |key: &str, checker: &mut Checker<'_>| {
         Some(checker.keep_one(document.string(key, table.get(key)?))?.text.to_owned())
     };
+    let named = table.get("name").and_then(|node| document.string("name", node).ok());
+    let counts = named.is_none_or(|word| checker.is_own_name("maintenance window", document, &word));
     let (name, who, reason) = (text("name", checker), text("who", checker), text("reason", checker));
     let when =
         table.get("during").and_then(|node| windows(document, "during", node, calendar, checker.problems));
@@ -219,7 +277,7 @@ pub(super) fn maintenance<'n, 't>(
             checker.problems.push(problem.label("this window").help(what));
         }
     }
-    if checker.problems.len() > before {
+    if checker.problems.len() > before || !counts {
         return None;
     }
     Some(Read { maintenance: Maintenance { name: name?, when: when?, who, reason }, relaxes: relaxes? })
