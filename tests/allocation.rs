@@ -45,6 +45,7 @@ fn allocations(file: &str) -> (usize, u64) {
         desk: Desk::new(Grouping::Live, "test"),
         emit: Box::new(|_| {}),
         events: None,
+        observer: None,
     });
     let frames = frames(file);
     // The second half is the same conversations going on: no handshake, no first message of a kind.

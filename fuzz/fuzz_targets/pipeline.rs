@@ -42,6 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
             alert.write_terminal(false, &mut shown).expect("writing to a String cannot fail");
         }),
         events: Some(EventLog::new(Box::new(sink()), form)),
+        observer: None,
     });
     for _ in 0..FRAMES {
         match files.next() {

@@ -116,6 +116,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         desk: Desk::new(grouping, arguments.sensor.clone()),
         emit: emit(alerts.clone(), worst.clone()),
         events,
+        observer: None,
     });
     let show = !arguments.quiet;
     let began = Instant::now();

@@ -47,9 +47,11 @@
 
 pub mod calendar;
 mod check;
+pub mod diff;
 mod document;
 mod doubts;
 mod expect;
+pub mod explain;
 pub mod import;
 mod layers;
 mod limits;
@@ -60,10 +62,13 @@ mod places;
 mod problem;
 mod rule;
 mod rule_reader;
+pub mod said;
 mod scene;
+pub mod sentence;
 mod set;
 mod spans;
 mod table;
+pub mod test_case;
 mod times;
 mod verdict;
 
@@ -80,7 +85,7 @@ pub use rule::{
     Carrier, Change, Limits, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Scale, Severity, Span, Traffic,
     Verbs,
 };
-pub use set::{Conduit, Defaults, Pair, RuleSet, Who, Zone};
+pub use set::{Conduit, Defaults, Named, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};
 
 use crate::event::Vocabulary;

@@ -181,6 +181,7 @@ impl Sensor {
                 .with_window(u64::from(setup.alert_window) * 1_000_000_000),
             emit: alerts,
             events: setup.events,
+            observer: None,
         };
         let (batches, taken) = sync_channel(BATCHES);
         let taps: Vec<Arc<Tap>> = captures.iter().map(|live| Arc::new(Tap::new(live.name()))).collect();

@@ -15,6 +15,24 @@ use crate::stream::{self, Conversation, Delivery, FlowTable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// What an observer is shown.
+pub enum Observed<'a> {
+    /// A message of a control protocol.
+    Message(&'a Event<'a>),
+    /// A conversation of none, from client to server as far as that is known, with its first packet.
+    Conversation {
+        /// When it was seen.
+        ts: Timestamp,
+        /// The number of the packet.
+        frame: u64,
+        /// Who speaks to whom.
+        flow: &'a Flow,
+    },
+}
+
+/// Is shown everything that can be judged, in the order in which it happened.
+pub type Observer = Box<dyn FnMut(Observed<'_>) + Send>;
+
 /// What events meet on their way: counters, rules, alerts, the event log.
 struct Scope {
     tally: Tally,
@@ -28,6 +46,7 @@ struct Scope {
     desk: Desk,
     emit: Box<dyn FnMut(Alert) + Send>,
     events: Option<EventLog>,
+    observer: Option<Observer>,
     /// The capture file of the present frame, where there are several.
     file: Option<Arc<str>>,
 }
@@ -58,6 +77,8 @@ pub struct Parts {
     pub emit: Box<dyn FnMut(Alert) + Send>,
     /// Gets every message, where asked for.
     pub events: Option<EventLog>,
+    /// Is shown everything that can be judged, before it is, where asked for.
+    pub observer: Option<Observer>,
 }
 
 impl Pipeline {
@@ -72,6 +93,7 @@ impl Pipeline {
             desk: parts.desk,
             emit: parts.emit,
             events: parts.events,
+            observer: parts.observer,
             file: None,
         };
         scope.set_rules(parts.rules);
@@ -317,7 +339,13 @@ impl Scope {
         let flow = talk::flow(conversation);
         let flow = if conversation.client == Some(Side::B) { flow.reversed() } else { flow };
         conversation.state = Talk::Other;
-        let Some(rules) = self.rules.as_ref().filter(|_| !talk::is_housekeeping(&flow)) else { return };
+        if talk::is_housekeeping(&flow) {
+            return;
+        }
+        if let Some(observer) = &mut self.observer {
+            observer(Observed::Conversation { ts, frame, flow: &flow });
+        }
+        let Some(rules) = self.rules.as_ref() else { return };
         let verdict = rules.judge_conversation(&flow);
         count_hit(&mut self.rule_hits, &verdict);
         self.desk.conversation(ts, frame, &flow, &verdict, rules, &mut self.emit);
@@ -343,6 +371,9 @@ impl Sink for Judge<'_> {
         self.scope.tally.count(event);
         if let Some(log) = &mut self.scope.events {
             log.event(event, self.scope.file.as_deref());
+        }
+        if let Some(observer) = &mut self.scope.observer {
+            observer(Observed::Message(event));
         }
         if self.scope.rules.is_some() {
             self.judge(event);

@@ -192,6 +192,7 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         desk: Desk::new(Grouping::Live, "demo"),
         emit: Box::new(move |alert| shown.alert(&alert)),
         events: None,
+        observer: None,
     });
     let stop = run::stop_on_signals()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

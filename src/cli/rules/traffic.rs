@@ -1,0 +1,185 @@
+//! Captures as questions to rules: everything in them that can be judged, one after the other.
+
+use super::super::Failure;
+use crate::address::Timestamp;
+use crate::alert::{Desk, Grouping};
+use crate::capture::Files;
+use crate::event::{Event, Flow, PointRange};
+use crate::policy::explain::{self, Explained};
+use crate::policy::{End, Memory, RuleSet, Verdict, said};
+use crate::sensor::pipeline::{self, Observed, Parts, Pipeline};
+use crate::stream::Limits;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A message or a conversation that rules are asked about.
+#[derive(Clone, Copy)]
+pub enum Asked<'a> {
+    /// A message of a control protocol.
+    Message(&'a Event<'a>),
+    /// A conversation of none.
+    Conversation(Timestamp, u64, &'a Flow),
+}
+
+impl<'a> Asked<'a> {
+    /// What a pipeline shows.
+    fn observed(observed: &'a Observed<'a>) -> Asked<'a> {
+        match observed {
+            Observed::Message(event) => Asked::Message(event),
+            Observed::Conversation { ts, frame, flow } => Asked::Conversation(*ts, *frame, flow),
+        }
+    }
+
+    /// The number of its packet.
+    pub fn frame(self) -> u64 {
+        match self {
+            Asked::Message(event) => event.frame,
+            Asked::Conversation(_, frame, _) => frame,
+        }
+    }
+
+    /// Who speaks to whom.
+    pub fn flow(self) -> &'a Flow {
+        match self {
+            Asked::Message(event) => event.flow,
+            Asked::Conversation(_, _, flow) => flow,
+        }
+    }
+
+    /// Judges it.
+    pub fn judge(self, rules: &RuleSet, memory: &mut Memory) -> Verdict {
+        match self {
+            Asked::Message(event) => rules.judge(&rules.pair(event.flow, event.proto), event, memory),
+            Asked::Conversation(_, _, flow) => rules.judge_conversation(flow),
+        }
+    }
+
+    /// Says how every rule meets it; to be asked before it is judged.
+    pub fn explain(self, rules: &RuleSet, memory: &mut Memory) -> Explained {
+        match self {
+            Asked::Message(event) => explain::explain(rules, event, memory),
+            Asked::Conversation(_, _, flow) => explain::explain_conversation(rules, flow),
+        }
+    }
+
+    /// The sentence that an alert of it has, where its verdict makes one.
+    pub fn summary(self, rules: &RuleSet, verdict: &Verdict) -> Option<String> {
+        let mut summary = None;
+        let mut desk = Desk::new(Grouping::None, "rules");
+        let mut emit = |alert: crate::alert::Alert| summary = Some(alert.summary);
+        match self {
+            Asked::Message(event) => desk.event(event, verdict, rules, &mut emit),
+            Asked::Conversation(ts, frame, flow) => {
+                desk.conversation(ts, frame, flow, verdict, rules, &mut emit);
+            }
+        }
+        summary
+    }
+
+    /// What it is, in the words of a question about it.
+    pub fn words(self, rules: &RuleSet) -> Words {
+        let flow = self.flow();
+        let (src, dst) = (said::end(rules, End::sender(flow)), said::end(rules, End::receiver(flow)));
+        match self {
+            Asked::Message(event) => {
+                Words { src, dst, protocol: event.proto.name, verb: event.verb.name(), points: points(event) }
+            }
+            Asked::Conversation(..) => Words {
+                src,
+                dst,
+                protocol: said::transport(flow),
+                verb: "",
+                points: if flow.dst.port == 0 { String::new() } else { flow.dst.port.to_string() },
+            },
+        }
+    }
+}
+
+/// What a message is, in words: what it is grouped by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Words {
+    /// Who sends.
+    pub src: String,
+    /// Who receives.
+    pub dst: String,
+    /// The protocol.
+    pub protocol: &'static str,
+    /// The verb; empty for other traffic.
+    pub verb: &'static str,
+    /// The points, or the port of other traffic.
+    pub points: String,
+}
+
+/// `laptop-7 modbus write holding:101 -> plc-3`
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Words { src, dst, protocol, verb, points } = self;
+        write!(f, "{src} {protocol}")?;
+        for word in [*verb, points.as_str()].into_iter().filter(|word| !word.is_empty()) {
+            write!(f, " {word}")?;
+        }
+        write!(f, " -> {dst}")
+    }
+}
+
+/// The points of a message, the first three runs.
+fn points(event: &Event<'_>) -> String {
+    const SHOWN: usize = 3;
+    let run = |range: &PointRange| {
+        let space = event.proto.space_name(range.space);
+        match (range.first, range.last) {
+            _ if range.is_all() => format!("{space}:*"),
+            (first, last) if first == last => format!("{space}:{first}"),
+            (first, last) => format!("{space}:{first}-{last}"),
+        }
+    };
+    let shown: Vec<String> = event.points.iter().take(SHOWN).map(run).collect();
+    let more = event.points.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(" ") } else { format!("{} and {more} more", shown.join(" ")) }
+}
+
+/// Shows everything in captures that can be judged to `see`, with the name of its file where there are several, and
+/// returns what it made of it.
+///
+/// # Errors
+/// A capture that cannot be read.
+pub fn watch<S: Send + 'static>(
+    files: &[PathBuf],
+    state: S,
+    see: fn(&mut S, Asked<'_>, Option<&str>),
+) -> Result<Option<S>, Failure> {
+    let mut files = Files::open(files).map_err(Failure::failed)?;
+    let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
+    let shared = Arc::new(Mutex::new((state, None::<Arc<str>>)));
+    let seen = shared.clone();
+    let mut pipeline = Pipeline::new(Parts {
+        flows: Limits::default(),
+        fragments: 16 << 20,
+        tally: pipeline::tally(None),
+        rules: None,
+        desk: Desk::new(Grouping::None, "rules"),
+        emit: Box::new(|_| {}),
+        events: None,
+        observer: Some(Box::new(move |observed| {
+            let (state, file) = &mut *seen.lock().unwrap_or_else(PoisonError::into_inner);
+            see(state, Asked::observed(&observed), file.as_deref());
+        })),
+    });
+    let mut source = u16::MAX;
+    while let Some(frame) = files.next().map_err(Failure::failed)? {
+        if frame.source != source && names.len() > 1 {
+            source = frame.source;
+            let name = names.get(usize::from(source)).cloned();
+            shared.lock().unwrap_or_else(PoisonError::into_inner).1 = name;
+        }
+        pipeline.frame(&frame);
+    }
+    pipeline.finish().map_err(Failure::failed)?;
+    drop(pipeline);
+    for notice in files.notices() {
+        eprintln!("wayside: {notice}");
+    }
+    let inner =
+        Arc::into_inner(shared).map(|shared| shared.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(inner.map(|(state, _)| state))
+}
