@@ -312,6 +312,12 @@ impl Rule {
         })
     }
 
+    /// The first point after this one that has limits of its own.
+    pub(super) fn first_limited_after(&self, space: Space, index: u32) -> Option<u32> {
+        let at = self.own_values.partition_point(|(span, _)| (span.space, span.first) <= (space, index));
+        self.own_values.get(at).filter(|(span, _)| span.space == space).map(|(span, _)| span.first)
+    }
+
     /// Whether more than its pair, device, verb, function and points decides.
     pub(super) fn is_conditional(&self) -> bool {
         self.values.is_some()

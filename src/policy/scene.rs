@@ -28,8 +28,13 @@ impl Scene<'_, '_> {
             return self.relaxing(rule).map(|_| index);
         }
         let by_value = rule.values.is_some() || !rule.own_values.is_empty() || rule.change.is_some();
-        if !by_value || !ask.valued() {
+        if !by_value {
             return Some(last);
+        }
+        if !ask.valued() {
+            // A point with limits of its own does not let a change pass that tells no value.
+            let limited = rule.first_limited_after(ask.range?.space, index).filter(|_| changes(ask.verb));
+            return Some(limited.map_or(last, |next| last.min(next - 1)));
         }
         let more = (index..=last.min(ask.last)).skip(1);
         Some(more.take_while(|at| self.refuses(id, ask, *at).is_none()).last().unwrap_or(index))
@@ -74,13 +79,8 @@ impl Scene<'_, '_> {
             return (needs && changes(ask.verb)).then_some(Why::NoPoints);
         };
         let Some(value) = value else {
-            let own = || {
-                let meets = |(span, _): &(super::Span, super::Limits)| {
-                    span.space == range.space && span.first <= ask.last && index <= span.last
-                };
-                rule.own_values.iter().any(meets)
-            };
-            let unknown = (ask.valued() || changes(ask.verb)) && (rule.values.is_some() || own());
+            let limited = rule.limits(range.space, index).is_some();
+            let unknown = (ask.valued() || changes(ask.verb)) && limited;
             return unknown.then_some(Why::ValueUnknown { range, index });
         };
         if rule.limits(range.space, index).is_some_and(|limits| !limits.holds(value)) {

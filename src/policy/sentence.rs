@@ -631,3 +631,133 @@ fn likeliest(proto: &'static Vocabulary, verb: Verb, points: &[PointRange]) -> O
     // Of equals, the first.
     own.rev().max_by_key(|code| score(code.name)).map(|code| code.code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::vocabularies;
+
+    fn rules() -> RuleSet {
+        let text = "version = 1\n[hosts]\nscada = \"10.20.0.10\"\nplc-3 = [\"10.20.1.4\", \"10.20.1.3\"]\nfield = \"10.20.2.0/24\"\ncart = [\"00:1d:9c:c7:b0:70\", \"10.20.9.9\"]\n[groups]\nall = [\"plc-3\", \"scada\"]\n[calendar]\nzone = \"America/New_York\"\n";
+        crate::policy::parse("a.toml", text, &vocabularies()).unwrap().rules
+    }
+
+    /// A sentence, as the event's own words.
+    fn read(sentence: &str) -> String {
+        let rules = rules();
+        let message = match Message::read(sentence, &rules.lexicon()) {
+            Ok(message) => message,
+            Err(wrong) => return format!("{wrong}\n{}", wrong.picture(sentence)),
+        };
+        let flow = message.flow();
+        let ends = format!("{} -> {}", flow.src.address, flow.dst.address);
+        let Some(event) = message.event(&flow) else {
+            return format!("{:?} {} {ends}", flow.transport, flow.dst.port);
+        };
+        let points: Vec<String> = event
+            .points
+            .iter()
+            .map(|range| {
+                format!(
+                    "{}v{} {}-{}",
+                    event.proto.space_name(range.space),
+                    range.variant,
+                    range.first,
+                    range.last
+                )
+            })
+            .collect();
+        let values: Vec<Value<'_>> = event.values.iter().collect();
+        let function = event.function_name().unwrap_or("none");
+        format!(
+            "{:?} {} {function} {:?} {} {values:?} {ends}",
+            event.kind,
+            event.verb.name(),
+            event.device,
+            points.join(" ")
+        )
+    }
+
+    #[test]
+    fn sentences_are_read() {
+        for (sentence, want) in [
+            (
+                "scada modbus write holding 101=900 -> plc-3",
+                "Request write write-single-register Some(1) holdingv0 101-101 [Int(900)] 10.20.0.10 -> 10.20.1.4",
+            ),
+            (
+                "scada modbus write holding:100-103=1,2.5,on,4 unit 7 -> all @ Sunday 03:00",
+                "Request write write-multiple-registers Some(7) holdingv0 100-103 [Int(1), Float(2.5), Bool(true), Int(4)] 10.20.0.10 -> 10.20.1.4",
+            ),
+            (
+                "cart modbus write coil 5=off -> 10.9.9.9",
+                "Request write write-single-coil Some(1) coilv0 5-5 [Bool(false)] 10.20.9.9 -> 10.9.9.9",
+            ),
+            (
+                "scada modbus read coil 0-7 input 3 -> field",
+                "Request read read-coils Some(1) coilv0 0-7 inputv0 3-3 [] 10.20.0.10 -> 10.20.2.1",
+            ),
+            (
+                "scada modbus read holding * -> plc-3",
+                "Request read read-holding-registers Some(1) holdingv0 0-4294967295 [] 10.20.0.10 -> 10.20.1.4",
+            ),
+            (
+                "scada modbus function 8 -> plc-3",
+                "Request diagnose diagnostics Some(1)  [] 10.20.0.10 -> 10.20.1.4",
+            ),
+            (
+                "scada dnp3 operate outstation 10 g12v1 7=\"latch on\" -> plc-3",
+                "Request operate operate Some(10) g12v1 7-7 [Name(\"latch on\")] 10.20.0.10 -> 10.20.1.4",
+            ),
+            (
+                "plc-3 dnp3 report g30 1=-5 -> scada",
+                "Unsolicited report unsolicited-response Some(1) g30v0 1-1 [Int(-5)] 10.20.1.4 -> 10.20.0.10",
+            ),
+            ("scada tcp 445 -> plc-3", "Tcp 445 10.20.0.10 -> 10.20.1.4"),
+            ("scada icmp -> plc-3", "Ip(1) 0 10.20.0.10 -> 10.20.1.4"),
+            ("00:1d:9c:c7:b0:71 ip 47 -> plc-3", "Ip(47) 0 00:1d:9c:c7:b0:71 -> 10.20.1.4"),
+        ] {
+            assert_eq!(read(sentence), want, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_word_is_shown() {
+        for (sentence, want) in [
+            ("sccada modbus read -> plc-3", "unknown host 'sccada'; did you mean 'scada'?"),
+            ("scada modbus read holding -> plc-3", "'holding' does not say which point"),
+            ("scada modbus write 101=5 -> plc-3", "'101=5' does not say which kind of point it is"),
+            ("scada modbus write holding 9-3=1 -> plc-3", "did you mean 'holding:3-9'?"),
+            ("scada modbus read unit x -> plc-3", "'x' is not a number of a unit"),
+            ("scada modbus read -> plc-3 scada", "only the receiver"),
+            ("scada -> plc-3", "does not say which protocol"),
+            ("-> plc-3", "nobody stands before '->'"),
+            ("scada modbus read ->", "nobody stands after '->'"),
+            ("", "does not say to whom"),
+            ("scada modbus write holding 1=1, -> plc-3", "1 point but 2 values"),
+            ("scada modbus write holding 1= -> plc-3", "a value is missing"),
+            ("scada tcp 70000 -> plc-3", "'70000' is not a port"),
+            ("scada icmp 3 -> plc-3", "'3' has no place in a sentence about icmp"),
+        ] {
+            let said = read(sentence);
+            assert!(said.contains(want), "{sentence}: {said}");
+        }
+        assert!(
+            read("scada modbus wite holding 1=é -> plc-3")
+                .contains("\n  scada modbus wite holding 1=é -> plc-3\n               ^^^^\n")
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(words in proptest::collection::vec("(scada|plc-3|modbus|dnp3|tcp|read|write|holding|coil|g12|:|->|@|unit|function|[0-9=,-]{1,6}|\"|é|\\*|.{0,4})", 0..12)) {
+            let rules = rules();
+            for between in [" ", ""] {
+                let sentence = words.join(between);
+                if let Err(wrong) = Message::read(&sentence, &rules.lexicon()) {
+                    wrong.picture(&sentence);
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::testing::*;
 use super::*;
-use crate::address::{Endpoint, Mac, Timestamp, Transport};
+use crate::address::{Endpoint, Mac, Transport};
 use crate::event::{Event, Flow, Kind, PointRange, Space, Value, Values, Verb};
 use std::net::IpAddr;
 

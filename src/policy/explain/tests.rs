@@ -39,8 +39,8 @@ fn any_rule() -> impl Strategy<Value = String> {
     let points = proptest::option::of(prop_oneof![
         4 => (prop_oneof![Just("coil"), Just("holding")], 0u32..20, 0u32..10)
             .prop_map(|(space, first, more)| format!("['{space}:{first}-{}']", first + more)),
-        1 => Just("['level', 'holding:10-20']".to_owned()),
-        1 => Just("['flow', 'level']".to_owned()),
+        1 => Just("['@level', 'holding:0-20']".to_owned()),
+        1 => Just("['@flow', '@level']".to_owned()),
     ]);
     let values = proptest::option::weighted(0.3, (0u32..10, 0u32..10));
     let kind = prop_oneof![4 => Just("allow"), 1 => Just("deny")];
@@ -222,7 +222,7 @@ impl Dice {
 fn rule_about(event: &Event<'_>, number: usize, dice: &mut Dice) -> String {
     let words = event.proto;
     let mut text =
-        format!("[[{}]]\nname = \"r{number}\"\n", if dice.roll(6) == 0 { "deny" } else { "allow" });
+        format!("[[{}]]\nname = \"r{number}\"\n", if dice.roll(15) == 0 { "deny" } else { "allow" });
     let mut line = |line: String| text.push_str(&(line + "\n"));
     let (mut src, mut dst) = (event.flow.src.address, event.flow.dst.address);
     if event.kind == Kind::Response {
@@ -285,6 +285,9 @@ fn each_event(file: &Path, observer: impl FnMut(Observed<'_>) + Send + 'static) 
     }
     pipeline.finish().unwrap();
 }
+
+/// Generated rule sets for each capture.
+const SETS: u64 = 4;
 
 #[derive(Default)]
 struct Counts {
@@ -351,23 +354,25 @@ fn on_captures_the_tables_say_what_the_rules_say() {
     let (own, generated) = (Arc::<Mutex<Counts>>::default(), Arc::<Mutex<Counts>>::default());
     for (at, file) in files.iter().enumerate() {
         compare(shipped(), file, &own);
-        let made = Arc::new(Mutex::new((Vec::new(), Dice(at as u64), 0u64)));
-        let make = made.clone();
-        each_event(file, move |observed| {
-            let Observed::Message(event) = observed else { return };
-            let (rules, dice, seen) = &mut *make.lock().unwrap();
-            *seen += 1;
-            if rules.len() < 30 && event.kind != Kind::Malformed && dice.roll(1 + *seen / 10) == 0 {
-                rules.push(rule_about(event, rules.len(), dice));
+        for set in 0..SETS {
+            let made = Arc::new(Mutex::new((Vec::new(), Dice(at as u64 * SETS + set), 0u64)));
+            let make = made.clone();
+            each_event(file, move |observed| {
+                let Observed::Message(event) = observed else { return };
+                let (rules, dice, seen) = &mut *make.lock().unwrap();
+                *seen += 1;
+                if rules.len() < 30 && event.kind != Kind::Malformed && dice.roll(1 + *seen / 10) == 0 {
+                    rules.push(rule_about(event, rules.len(), dice));
+                }
+            });
+            let body = made.lock().unwrap().0.concat();
+            let text = format!(
+                "version = 1\n{body}[[allow]]\nname = 'web'\nprotocol = 'tcp'\nport = '1-1024'\n[defaults]\nother-traffic = 'deny'\n"
+            );
+            match crate::policy::parse("made.toml", &text, &words) {
+                Ok(loaded) => compare(loaded.rules, file, &generated),
+                Err(problems) => panic!("{problems:?}\n{text}"),
             }
-        });
-        let body = made.lock().unwrap().0.concat();
-        let text = format!(
-            "version = 1\n{body}[[allow]]\nname = 'web'\nprotocol = 'tcp'\nport = '1-1024'\n[defaults]\nother-traffic = 'deny'\n"
-        );
-        match crate::policy::parse("made.toml", &text, &words) {
-            Ok(loaded) => compare(loaded.rules, file, &generated),
-            Err(problems) => panic!("{problems:?}\n{text}"),
         }
     }
     for (what, counts) in [("shipped rules", own), ("generated rules", generated)] {
