@@ -49,9 +49,12 @@ struct Item {
     facts: Vec<(String, String)>,
 }
 
+/// Reads one table of a rule set.
+type Items = fn(&RuleSet) -> Vec<Item>;
+
 /// Everything that is not the same, table by table.
 pub fn diff(before: &RuleSet, after: &RuleSet) -> Vec<Difference> {
-    let tables: [(&'static str, fn(&RuleSet) -> Vec<Item>); 9] = [
+    let tables: [(&'static str, Items); 9] = [
         ("rules", rules),
         ("hosts", hosts),
         ("groups", groups),

@@ -118,6 +118,19 @@ pub enum Failed {
     Maintenance(u32),
 }
 
+impl Failed {
+    /// How far it keeps a rule from a message: who and what count more than limits.
+    fn weight(&self) -> u32 {
+        match self {
+            Failed::Protocol => 12,
+            Failed::From(_) | Failed::To(_) | Failed::Port => 4,
+            Failed::Device | Failed::Verb(_) => 3,
+            Failed::Function | Failed::Point { .. } | Failed::NoPoints | Failed::Object(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// How a rule meets a message.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Met {
@@ -131,6 +144,19 @@ pub struct Met {
     pub relaxed: Option<u32>,
     /// What fails, where it does not match: the fewest that fail for any part of the message.
     pub failed: Vec<Failed>,
+}
+
+impl Met {
+    /// Without what says nothing to a message of another protocol: its points are others.
+    fn of_its_protocol(mut self) -> Met {
+        if self.failed.contains(&Failed::Protocol) {
+            let tells = |failed: &Failed| {
+                matches!(failed, Failed::From(_) | Failed::To(_) | Failed::Protocol | Failed::Verb(_))
+            };
+            self.failed.retain(tells);
+        }
+        self
+    }
 }
 
 /// How all rules meet a message, and what follows.
@@ -149,8 +175,7 @@ impl Explained {
     pub fn nearest(&self, rules: &RuleSet) -> Vec<&Met> {
         let allows = |met: &&Met| rules.rule(met.rule).is_some_and(|rule| rule.kind == RuleKind::Allow);
         let mut near: Vec<&Met> = self.rules.iter().filter(|met| !met.matched).filter(allows).collect();
-        let other = |failed: &&Failed| matches!(failed, Failed::From(_) | Failed::To(_) | Failed::Protocol);
-        near.sort_by_key(|met| (!met.partly, met.failed.len(), met.failed.iter().filter(other).count()));
+        near.sort_by_key(|met| (!met.partly, met.failed.iter().map(Failed::weight).sum::<u32>()));
         near
     }
 }
@@ -218,7 +243,7 @@ pub fn explain(rules: &RuleSet, event: &Event<'_>, memory: &mut Memory) -> Expla
             RuleKind::Expect => continue,
         };
         denied |= met.matched && rule.kind == RuleKind::Deny;
-        all.push(met);
+        all.push(met.of_its_protocol());
     }
     let crossing = crossing(rules, event.flow, |conduit| {
         conduit.traffic.iter().any(|traffic| traffic.covers(event.proto))

@@ -219,8 +219,10 @@ fn measured(value: Option<Seen>, scale: &Scale) -> String {
         None => return "no value".to_owned(),
         Some(Seen::Int(number)) if !scale.is_plain() => number as f64,
         Some(Seen::Float(number)) => number,
-        Some(other) if scale.measure.is_empty() => return other.to_string(),
-        Some(other) => return format!("{other} {}", scale.measure),
+        Some(whole @ Seen::Int(_)) if !scale.measure.is_empty() => {
+            return format!("{whole} {}", scale.measure);
+        }
+        Some(other) => return other.to_string(),
     };
     // A factor such as 0.1 leaves digits that nobody wrote.
     let rounded = (scale.of(number) * 1e9).round() / 1e9;
@@ -270,7 +272,13 @@ pub fn failure(rules: &RuleSet, rule: &Rule, failed: &Failed, event: &Event<'_>)
                 }
                 None => format!("{value} at {point}, which is no such jump"),
             };
-            said("change", has)
+            let most = rule.change.map_or_else(String::new, |change| change.to_string());
+            let most = if scale.measure.is_empty() { most } else { format!("{most} {}", scale.measure) };
+            let says = match rule.kind {
+                super::RuleKind::Deny => format!("more than {most}"),
+                _ => format!("{most} at most"),
+            };
+            Failure { key: "change", has, says }
         }
         Failed::Rate => said("rate", rate(rule)),
         Failed::Maintenance(window) => {
@@ -287,8 +295,8 @@ pub fn failure(rules: &RuleSet, rule: &Rule, failed: &Failed, event: &Event<'_>)
 
 fn rate(rule: &Rule) -> String {
     match rule.kind {
-        super::RuleKind::Deny => "fewer before it".to_owned(),
-        _ => "as many before it".to_owned(),
+        super::RuleKind::Deny => "fewer like it before it".to_owned(),
+        _ => "as many like it before it".to_owned(),
     }
 }
 

@@ -33,7 +33,8 @@ impl Scene<'_, '_> {
         }
         if !ask.valued() {
             // A point with limits of its own does not let a change pass that tells no value.
-            let limited = rule.first_limited_after(ask.range?.space, index).filter(|_| changes(ask.verb));
+            let range = ask.range.filter(|_| changes(ask.verb));
+            let limited = range.and_then(|range| rule.first_limited_after(range.space, index));
             return Some(limited.map_or(last, |next| last.min(next - 1)));
         }
         let more = (index..=last.min(ask.last)).skip(1);

@@ -148,14 +148,19 @@ impl Side {
 /// A verdict by a rule.
 type By = (Class, Option<String>);
 
+/// Before, after, and what was judged.
+type Key = (By, By, Words);
+
+/// How many, the first packet and its file.
+type First = (u64, u64, Option<String>);
+
 /// What captures say of two rule sets.
 struct Judged {
     before: Side,
     after: Side,
     asked: u64,
     otherwise: u64,
-    /// How many, the first packet and its file.
-    groups: HashMap<(By, By, Words), (u64, u64, Option<String>)>,
+    groups: HashMap<Key, First>,
     more: u64,
 }
 
@@ -176,7 +181,7 @@ impl Judged {
         self.groups.entry(key).or_insert_with(new).0 += 1;
     }
 
-    fn sorted(&self) -> Vec<(&(By, By, Words), &(u64, u64, Option<String>))> {
+    fn sorted(&self) -> Vec<(&Key, &First)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(b.0)));
         groups

@@ -72,7 +72,7 @@ pub fn of_message(
     let verdict = asked.judge(rules, memory);
     let mut taken = message.taken.clone();
     let timed = rules.rules().iter().any(|rule| rule.during.is_some()) || !rules.maintenance().is_empty();
-    if timed && !message.is_timed() {
+    if timed && event.is_some() && !message.is_timed() {
         taken.push(rules.calendar().local(message.ts()).to_string());
     }
     write(rules, asked, &explained, &verdict, &taken, all, out);

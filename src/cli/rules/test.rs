@@ -3,7 +3,7 @@
 use super::super::{Failure, Outcome};
 use super::explain::{of_message, place};
 use super::said;
-use super::traffic::{self, Asked, Words};
+use super::traffic::{self, Asked, Points, Words};
 use crate::policy::explain::Class;
 use crate::policy::test_case::{TestCase, deciding};
 use crate::policy::{Memory, RuleKind, RuleSet, Verdict};
@@ -150,9 +150,26 @@ struct Seen {
     /// Messages that each rule decided.
     decided: Vec<u64>,
     by_default: u64,
-    /// Messages that no rule allows: how many, the first packet and its file.
-    groups: HashMap<Words, (u64, u64, Option<String>)>,
+    /// Messages that no rule allows, by who, what and the kinds of point.
+    groups: HashMap<Words, Group>,
     more: u64,
+}
+
+/// Messages that are alike.
+struct Group {
+    count: u64,
+    /// The first packet, and its file where there are several.
+    frame: u64,
+    file: Option<String>,
+    points: Points,
+}
+
+impl Group {
+    /// What they are, with all their points.
+    fn words(&self, key: &Words) -> Words {
+        let points = self.points.to_string();
+        if points.is_empty() { key.clone() } else { Words { points, ..key.clone() } }
+    }
 }
 
 impl Seen {
@@ -181,22 +198,33 @@ impl Seen {
             }
             Verdict::Allowed { rule: None } => self.by_default += 1,
             Verdict::NotAllowed { .. } => {
-                let words = asked.words(&self.rules);
+                let mut words = asked.words(&self.rules);
+                if let Asked::Message(_) = asked {
+                    let mut points = Points::default();
+                    points.gather(asked);
+                    words.points = points.spaces();
+                }
                 if self.groups.len() >= GROUPS && !self.groups.contains_key(&words) {
                     self.more += 1;
                     return;
                 }
-                let new = || (0, asked.frame(), file.map(str::to_owned));
-                self.groups.entry(words).or_insert_with(new).0 += 1;
+                let group = self.groups.entry(words).or_insert_with(|| Group {
+                    count: 0,
+                    frame: asked.frame(),
+                    file: file.map(str::to_owned),
+                    points: Points::default(),
+                });
+                group.count += 1;
+                group.points.gather(asked);
             }
             Verdict::NotJudged => {}
         }
     }
 
     /// Most first.
-    fn sorted(&self) -> Vec<(&Words, &(u64, u64, Option<String>))> {
+    fn sorted(&self) -> Vec<(&Words, &Group)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by(|a, b| b.1.0.cmp(&a.1.0).then_with(|| a.0.cmp(b.0)));
+        groups.sort_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(b.0)));
         groups
     }
 
@@ -237,11 +265,13 @@ impl Seen {
             return;
         }
         let _ = writeln!(out, "\nNot allowed:\n    count  first frame");
-        for (words, (count, frame, file)) in groups.iter().take(SHOWN) {
+        for (words, group) in groups.iter().take(SHOWN) {
+            let Group { count, frame, file, .. } = group;
+            let words = group.words(words);
             let file = file.as_ref().map_or(String::new(), |file| format!(" ({file})"));
             let _ = writeln!(out, "{count:>9} {frame:>12}  {words}{file}");
         }
-        let rest: u64 = groups.iter().skip(SHOWN).map(|(_, (count, _, _))| count).sum::<u64>() + self.more;
+        let rest: u64 = groups.iter().skip(SHOWN).map(|(_, group)| group.count).sum::<u64>() + self.more;
         if rest > 0 {
             let _ = writeln!(out, "{rest:>9}               others");
         }
@@ -262,7 +292,9 @@ impl Seen {
             .sorted()
             .into_iter()
             .take(SHOWN)
-            .map(|(words, (count, frame, file))| {
+            .map(|(words, group)| {
+                let Group { count, frame, file, .. } = group;
+                let words = group.words(words);
                 json!({
                     "src": words.src, "dst": words.dst, "proto": words.protocol, "verb": words.verb,
                     "points": words.points, "count": count, "first_frame": frame, "file": file,

@@ -122,20 +122,69 @@ impl std::fmt::Display for Words {
     }
 }
 
-/// The points of a message, the first three runs.
+/// Runs of points that are shown.
+const SHOWN: usize = 3;
+/// Runs of points that are kept of a group of messages.
+const KEPT: usize = 64;
+
+/// The points of a message.
 fn points(event: &Event<'_>) -> String {
-    const SHOWN: usize = 3;
-    let run = |range: &PointRange| {
-        let space = event.proto.space_name(range.space);
-        match (range.first, range.last) {
-            _ if range.is_all() => format!("{space}:*"),
-            (first, last) if first == last => format!("{space}:{first}"),
-            (first, last) => format!("{space}:{first}-{last}"),
+    let mut points = Points::default();
+    event.points.iter().for_each(|range| points.add(event, range));
+    points.to_string()
+}
+
+/// Runs of points, those that touch as one. Displays the first three: `holding:0-9 coil:3 and 2 more`.
+#[derive(Default)]
+pub struct Points(Vec<(String, u32, u32)>);
+
+impl Points {
+    /// Adds the points of a message.
+    pub fn gather(&mut self, asked: Asked<'_>) {
+        if let Asked::Message(event) = asked {
+            event.points.iter().for_each(|range| self.add(event, range));
         }
-    };
-    let shown: Vec<String> = event.points.iter().take(SHOWN).map(run).collect();
-    let more = event.points.len().saturating_sub(SHOWN);
-    if more == 0 { shown.join(" ") } else { format!("{} and {more} more", shown.join(" ")) }
+    }
+
+    fn add(&mut self, event: &Event<'_>, range: &PointRange) {
+        let space = event.proto.space_name(range.space).to_string();
+        let (mut first, mut last) = (range.first, range.last.max(range.first));
+        // What touches the new run becomes a part of it.
+        self.0.retain(|(own, from, to)| {
+            let touches = *own == space && *from <= last.saturating_add(1) && first <= to.saturating_add(1);
+            if touches {
+                (first, last) = (first.min(*from), last.max(*to));
+            }
+            !touches
+        });
+        if self.0.len() < KEPT {
+            self.0.push((space, first, last));
+        }
+    }
+
+    /// The kinds of point alone: `holding coil`.
+    pub fn spaces(&self) -> String {
+        let mut spaces: Vec<&str> = self.0.iter().map(|(space, _, _)| space.as_str()).collect();
+        spaces.dedup();
+        spaces.join(" ")
+    }
+}
+
+impl std::fmt::Display for Points {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, (space, first, last)) in self.0.iter().take(SHOWN).enumerate() {
+            let between = if at == 0 { "" } else { " " };
+            match (*first, *last) {
+                (0, u32::MAX) => write!(f, "{between}{space}:*")?,
+                (first, last) if first == last => write!(f, "{between}{space}:{first}")?,
+                (first, last) => write!(f, "{between}{space}:{first}-{last}")?,
+            }
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// Shows everything in captures that can be judged to `see`, with the name of its file where there are several, and
