@@ -208,6 +208,21 @@ fn decides(rules: &RuleSet, explained: &Explained, verdict: &Verdict) -> Result<
     Ok(())
 }
 
+#[test]
+fn a_point_with_limits_of_its_own_stops_only_itself() {
+    let rules = parsed(&format!(
+        "{HEAD}[[allow]]\nname = 'most'\nprotocol = 'modbus'\npoints = ['@level', 'holding:0-10']\n\
+         [[allow]]\nname = 'level too'\nprotocol = 'modbus'\npoints = 'holding:5'\n"
+    ));
+    let (flow, points) = (flow("10.20.0.10", "10.20.1.3"), [range(HOLDING, 0, 10, Verb::Write, false)]);
+    let event = request(&flow, Verb::Write, 16, &points);
+    let mut memory = Memory::default();
+    let explained = explain(&rules, &event, &mut memory);
+    assert!(explained.rules.iter().all(|met| met.partly && !met.matched), "{explained:?}");
+    let verdict = rules.judge(&rules.pair(&flow, event.proto), &event, &mut memory);
+    assert_eq!(verdict, Verdict::Allowed { rule: Some(RuleId(0)) });
+}
+
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
 
