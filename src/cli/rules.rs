@@ -1,8 +1,13 @@
 //! `wayside rules`: the rule author's workbench.
 
+mod diff;
+mod explain;
+mod test;
+mod traffic;
+
 use super::{Failure, Outcome};
 use crate::policy::import::{self, Place, Settings, Source};
-use crate::policy::{self, Problem};
+use crate::policy::{self, Problem, RuleSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +27,16 @@ pub enum Command {
     /// Writes them to standard output, and says on standard error which rules could not be carried over and why.
     /// Nothing is guessed: a rule that does not mean exactly the same is left.
     Import(Import),
+    /// Say what the rules make of one message, and why each rule matches or not.
+    Explain(explain::Arguments),
+    /// Run the test cases of rule files, and judge captures by the rules.
+    ///
+    /// Ends with 1 where a test case fails.
+    Test(test::Arguments),
+    /// Say what changed in meaning from one version of the rules to another, in words and on captures.
+    ///
+    /// Ends with 1 where there is a difference.
+    Diff(diff::Arguments),
     /// Print the JSON Schema of rule files, for editors that complete and check them.
     ///
     /// Save it beside the rules and put `#:schema rules.schema.json` on the first line of each file.
@@ -59,6 +74,9 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Check { paths } => check(paths),
         Command::Import(arguments) => import(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Schema => match std::io::stdout().write_all(SCHEMA.as_bytes()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(Failure::failed(format!("cannot write the schema: {error}")))
@@ -73,12 +91,34 @@ fn said(count: usize, word: &str) -> String {
 }
 
 fn check(paths: &[PathBuf]) -> Outcome {
+    let (rules, warnings) = loaded(paths)?;
+    println!("{}, {}", said(rules.rules().len(), "rule"), said(warnings, "warning"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads rules and shows what is doubtful about them.
+///
+/// # Errors
+/// Where a rule file has an error: all of them are shown.
+fn load(paths: &[PathBuf]) -> Result<RuleSet, Failure> {
+    loaded(paths).map(|(rules, _)| rules)
+}
+
+/// Writes to standard output; a reader that has gone away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn loaded(paths: &[PathBuf]) -> Result<(RuleSet, usize), Failure> {
     match policy::load(paths, &crate::protocol::vocabularies()) {
         Ok(loaded) => {
             show(&loaded.warnings);
-            let (rules, warnings) = (loaded.rules.rules().len(), loaded.warnings.len());
-            println!("{}, {}", said(rules, "rule"), said(warnings, "warning"));
-            Ok(ExitCode::SUCCESS)
+            Ok((loaded.rules, loaded.warnings.len()))
         }
         Err(problems) => {
             show(&problems);
@@ -120,12 +160,7 @@ fn import(arguments: &Import) -> Outcome {
     let imported = import::import(&sources, &settings, &crate::protocol::vocabularies());
     match &arguments.output {
         Some(path) => write_new(path, &imported.toml, arguments.force)?,
-        None => match std::io::stdout().write_all(imported.toml.as_bytes()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                return Err(Failure::failed(format!("cannot write the rules: {error}")));
-            }
-            _ => {}
-        },
+        None => print(&imported.toml)?,
     }
     let title = |place: Place, sid: &Option<String>, msg: &str| {
         let path = arguments.files.get(place.file).map(|path| path.display().to_string());

@@ -7,8 +7,10 @@ use super::names::{Found, Names};
 use super::problem::Problem;
 use super::rule::{Carrier, Rule, RuleKind, Traffic};
 use super::rule_reader::{RuleReader, port_range};
+use super::sentence::Lexicon;
 use super::set::{Conduit, Defaults, Parts};
 use super::shadows::{self, Shadow};
+use super::test_case;
 use super::times;
 use crate::event::Vocabulary;
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ use toml::de::DeTable;
 
 /// The version of the language.
 const VERSION: i64 = 1;
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "version",
     "include",
     "over",
@@ -33,6 +35,7 @@ const TABLES: [&str; 14] = [
     "expect",
     "maintenance",
     "defaults",
+    "test",
 ];
 
 /// Checks all files together.
@@ -59,6 +62,7 @@ pub(super) fn check(
     let mut defaults = Defaults::default();
     let mut maintenance: Vec<(&Document<'_>, times::Read<'_>)> = Vec::new();
     let mut conduits = Vec::new();
+    let mut tests: Vec<(&Document<'_>, &DeTable<'_>, Range<usize>)> = Vec::new();
     for (file, document) in documents.iter().enumerate() {
         let name: Arc<str> = document.source.name().into();
         checker.version(document);
@@ -67,12 +71,13 @@ pub(super) fn check(
             match table_name {
                 "version" | "hosts" | "groups" | "zones" | "points" | "calendar" | "include" | "over" => {}
                 "defaults" => checker.defaults(document, node, &mut defaults),
-                "allow" | "deny" | "expect" | "maintenance" | "conduit" => {
+                "allow" | "deny" | "expect" | "maintenance" | "conduit" | "test" => {
                     for item in items(node) {
                         let Some(table) = item.get_ref().as_table() else {
                             let what = match table_name {
                                 "maintenance" => "maintenance windows",
                                 "conduit" => "conduits",
+                                "test" => "tests",
                                 _ => "rules",
                             };
                             let wanted = format!("{what}, each under [[{table_name}]]");
@@ -88,6 +93,10 @@ pub(super) fn check(
                             "maintenance" => {
                                 let read = times::maintenance(document, table, span, &calendar, &mut checker);
                                 maintenance.extend(read.map(|read| (document, read)));
+                                continue;
+                            }
+                            "test" => {
+                                tests.push((document, table, span));
                                 continue;
                             }
                             _ => {
@@ -112,9 +121,25 @@ pub(super) fn check(
     }
     let maintenance = maintenance.into_iter().map(|(_, read)| read.maintenance).collect();
     let points = std::mem::take(&mut named.points);
-    let Found { sets, hosts, members, zones } = names.finish(problems);
-    let parts =
-        Parts { rules, sets, hosts, members, zones, conduits, points, maintenance, calendar, defaults };
+    let Found { sets, hosts, members, names, zones } = names.finish(problems);
+    let lexicon = Lexicon { vocabularies: words, names: &names, calendar: &calendar };
+    let test = |(document, table, span)| test_case::read(document, table, span, &lexicon, &rules, problems);
+    let tests = tests.into_iter().filter_map(test).collect();
+    let parts = Parts {
+        rules,
+        sets,
+        hosts,
+        members,
+        names,
+        zones,
+        conduits,
+        points,
+        maintenance,
+        calendar,
+        defaults,
+        tests,
+        vocabularies: words.to_vec(),
+    };
     for (at, other, shadow) in shadows::find(&parts) {
         let (Some((file, start)), Some(rule), Some(other)) =
             (starts.get(at), parts.rules.get(at), parts.rules.get(other))

@@ -6,7 +6,8 @@
 //! The way: `document` (TOML with the place of every word) → `names` (hosts, groups, zones) and `check` (rules, each in
 //! `rule_reader`) → `set` (who: from the two ends of a flow to the rules about them) → `table` (what: from a message
 //! to the rule that allows it, by hash and bisection). Beside it stands [`import`], which writes the language from rules
-//! of Suricata and Snort.
+//! of Suricata and Snort. For authors, [`explain`] says how each rule meets a message, [`sentence`] reads the message,
+//! and [`diff`] compares two sets.
 //!
 //! # The language
 //! ```toml
@@ -38,6 +39,9 @@
 //! [defaults]
 //! control-traffic = "deny"     # what it is where the file does not say
 //! other-traffic = "allow"      # what it is where the file does not say
+//! [[test]]                     # run by `wayside rules test`
+//! message = "scada modbus write holding 101=900 -> plc-3"
+//! expect = "not-allowed"       # or "allowed", "denied"
 //! ```
 //! All conditions of a rule must hold. A deny rule alerts even where an allow rule matches, as soon as it matches
 //! one point or value of a message; an allow rule covers the points and values that it names, and a message passes
@@ -47,9 +51,11 @@
 
 pub mod calendar;
 mod check;
+pub mod diff;
 mod document;
 mod doubts;
 mod expect;
+pub mod explain;
 pub mod import;
 mod layers;
 pub mod learn;
@@ -61,11 +67,14 @@ mod places;
 mod problem;
 mod rule;
 mod rule_reader;
+pub mod said;
 mod scene;
+pub mod sentence;
 mod set;
 mod shadows;
 mod spans;
 mod table;
+pub mod test_case;
 mod times;
 mod verdict;
 
@@ -81,10 +90,10 @@ pub use memory::{Memory, Relaxed};
 pub use places::{End, Place};
 pub use problem::{Problem, nearest};
 pub use rule::{
-    Carrier, Change, Limits, Maintenance, Named, NamedPoint, Rule, RuleId, RuleKind, Scale, Severity, Span,
-    Traffic, Verbs, device_end,
+    Carrier, Change, Limits, Maintenance, NamedPoint, NamedPoints, Rule, RuleId, RuleKind, Scale, Severity,
+    Span, Traffic, Verbs, device_end,
 };
-pub use set::{Conduit, Defaults, Pair, RuleSet, Who, Zone};
+pub use set::{Conduit, Defaults, Named, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};
 
 use crate::event::Vocabulary;

@@ -3,7 +3,7 @@
 use super::document::{Document, Node, Word, entries, integer, items, number};
 use super::places::{Place, Places, parse_mac};
 use super::problem::{Problem, nearest};
-use super::set::{ANYONE, Zone};
+use super::set::{ANYONE, Named, Zone};
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -51,6 +51,7 @@ pub(super) struct Found {
     pub sets: Places<Vec<u32>>,
     pub hosts: Places<String>,
     pub members: Places<String>,
+    pub names: Vec<Named>,
     pub zones: Vec<Zone>,
 }
 
@@ -482,6 +483,25 @@ impl<'n, 't> Names<'n, 't> {
             }
             done.push(Zone { name: word.text.to_owned(), level, places });
         }
+        let host = |name: &&'n str| Named {
+            name: (*name).to_owned(),
+            is_group: false,
+            places: self.hosts[*name].places.to_vec(),
+        };
+        let mut named: Vec<Named> = self.host_order.iter().map(host).collect();
+        let mut order: Vec<(usize, usize, &'n str)> =
+            self.groups.iter().map(|(name, group)| (group.file, group.span.start, *name)).collect();
+        order.sort_unstable();
+        for (file, _, name) in order {
+            let mut places = Vec::new();
+            for member in &self.groups[name].members.clone() {
+                // What is wrong in a group is said already.
+                places.extend(
+                    self.resolve(file, member, &mut vec![name]).iter().flat_map(|own| own.iter().copied()),
+                );
+            }
+            named.push(Named { name: name.to_owned(), is_group: true, places });
+        }
         let mut members: Places<String> = Places::default();
         let mut groups: Vec<(&'n str, &Group<'n>)> =
             self.groups.iter().map(|(name, group)| (*name, group)).collect();
@@ -492,7 +512,7 @@ impl<'n, 't> Names<'n, 't> {
                 members.entry(place, || name.to_owned());
             }
         }
-        Found { sets: self.sets, hosts, members, zones: done }
+        Found { sets: self.sets, hosts, members, names: named, zones: done }
     }
 }
 

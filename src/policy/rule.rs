@@ -294,7 +294,7 @@ pub struct Rule {
     /// The values; `None` is all, but for named points, which have their own.
     pub values: Option<Limits>,
     /// The named points among them, with their own limits.
-    pub named: Named,
+    pub named: NamedPoints,
     /// From the wire to the rule's unit of measure.
     pub scale: Scale,
     /// How far a value may go.
@@ -351,6 +351,19 @@ impl Rule {
             && self.to == ANYONE
     }
 
+    /// The first point after this one, up to `last`, that has limits of its own.
+    pub(super) fn first_limited_after(
+        &self,
+        event: &Event<'_>,
+        space: Space,
+        index: u32,
+        last: u32,
+    ) -> Option<u32> {
+        let after = index.checked_add(1).filter(|after| self.named.limited && *after <= last)?;
+        let limited = self.named.among(event, space, after, last).filter(|point| point.limits.is_some());
+        limited.map(|point| point.span.first.max(after)).min()
+    }
+
     /// Whether more than its pair, device, verb, function and points decides.
     pub(super) fn is_conditional(&self) -> bool {
         self.values.is_some()
@@ -366,7 +379,7 @@ impl Rule {
 
 /// The named points of a rule.
 #[derive(Clone, Default, Debug)]
-pub struct Named {
+pub struct NamedPoints {
     /// The points, sorted by their place.
     points: Vec<Arc<NamedPoint>>,
     /// What the rule names besides, in the protocol's own terms.
@@ -379,11 +392,11 @@ pub struct Named {
     pub(super) limited: bool,
 }
 
-impl Named {
+impl NamedPoints {
     pub(super) fn new(mut points: Vec<Arc<NamedPoint>>, plain: Vec<Span>, limits_count: bool) -> Self {
         points.sort_by_key(|point| point.span);
         let width = |point: &Arc<NamedPoint>| point.span.last - point.span.first;
-        Named {
+        NamedPoints {
             widest: points.iter().map(width).max().unwrap_or(0),
             placed: points.iter().any(|point| !point.at.is_empty() || point.device.is_some()),
             limited: limits_count && points.iter().any(|point| point.limits.is_some()),
@@ -419,11 +432,6 @@ impl Named {
         let covers = |span: &&Span| span.space == space && span.first <= index && index <= span.last;
         let plain = self.plain.iter().filter(covers).map(|span| span.last);
         plain.chain(self.at(event, space, index).map(|point| point.span.last)).max()
-    }
-
-    /// Whether any of the points from `first` to `last` has limits of its own.
-    pub(super) fn has_limits(&self, event: &Event<'_>, space: Space, first: u32, last: u32) -> bool {
-        self.limited && self.among(event, space, first, last).any(|point| point.limits.is_some())
     }
 
     /// The named points from `first` to `last` that are of the device that a message is about.

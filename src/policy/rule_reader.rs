@@ -6,7 +6,7 @@ use super::limits::read_values;
 use super::named::Resolved;
 use super::names::{Names, Side, whole};
 use super::problem::Problem;
-use super::rule::{Carrier, Limits, Named, Rule, RuleKind, Scale, Severity, Traffic, Verbs};
+use super::rule::{Carrier, Limits, NamedPoints, Rule, RuleKind, Scale, Severity, Traffic, Verbs};
 use super::set::ANYONE;
 use super::times;
 use crate::event::{Space, Verb, Vocabulary};
@@ -94,9 +94,9 @@ impl<'n, 't> RuleReader<'n, 't> {
         let (points, named) = match self.points(&protocols, checker) {
             Some(points) => {
                 let limits_count = self.kind == RuleKind::Allow && self.get("values").is_none();
-                (Some(points.spans), Named::new(points.named, points.plain, limits_count))
+                (Some(points.spans), NamedPoints::new(points.named, points.plain, limits_count))
             }
-            None => (None, Named::default()),
+            None => (None, NamedPoints::default()),
         };
         let scale = self.scale(checker);
         let values = self.get("values").and_then(|node| {

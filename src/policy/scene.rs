@@ -32,8 +32,15 @@ impl Scene<'_, '_> {
             None => last,
         };
         let by_value = rule.values.is_some() || rule.named.limited || rule.change.is_some();
-        if !by_value || !ask.valued() {
+        if !by_value {
             return Some(last);
+        }
+        if !ask.valued() {
+            // A point with limits of its own does not let a change pass that tells no value.
+            let range = ask.range.filter(|_| changes(ask.verb));
+            let limited =
+                range.and_then(|range| rule.first_limited_after(self.event, range.space, index, last));
+            return Some(limited.map_or(last, |next| last.min(next - 1)));
         }
         let more = (index..=last.min(ask.last)).skip(1);
         Some(more.take_while(|at| self.refuses(id, ask, *at).is_none()).last().unwrap_or(index))
@@ -89,9 +96,8 @@ impl Scene<'_, '_> {
             return (needs && changes(ask.verb)).then_some(Why::NoPoints);
         };
         let Some(value) = value else {
-            let limited =
-                || rule.values.is_some() || rule.named.has_limits(self.event, range.space, index, ask.last);
-            let unknown = (ask.valued() || changes(ask.verb)) && limited();
+            let limited = rule.limits(self.event, range.space, index).is_some();
+            let unknown = (ask.valued() || changes(ask.verb)) && limited;
             return unknown.then_some(Why::ValueUnknown { range, index });
         };
         if !self.is_within(rule, range.space, index, value).unwrap_or(true) {

@@ -9,7 +9,9 @@ use super::memory::Memory;
 use super::places::{End, Place, Places};
 use super::rule::{Carrier, Maintenance, NamedPoint, Rule, RuleId, RuleKind, Traffic};
 use super::scene::Scene;
+use super::sentence::Lexicon;
 use super::table::{Miss, PairTable};
+use super::test_case::TestCase;
 use super::verdict::{Verdict, Why};
 use crate::address::{Timestamp, Transport};
 use crate::event::{Event, Flow, Kind, Space, Verb, Vocabulary};
@@ -41,6 +43,17 @@ pub struct Zone {
     /// Its level in the Purdue model, where given.
     pub level: Option<f64>,
     /// Where its members are.
+    pub places: Vec<Place>,
+}
+
+/// A host or a group, and where it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a group.
+    pub is_group: bool,
+    /// Where it is, in the order of the file.
     pub places: Vec<Place>,
 }
 
@@ -81,12 +94,17 @@ pub(super) struct Parts {
     pub hosts: Places<String>,
     /// For each place that a group names without a host, the group.
     pub members: Places<String>,
+    /// Hosts, then groups, in the order of the files.
+    pub names: Vec<Named>,
     pub zones: Vec<Zone>,
     pub conduits: Vec<Conduit>,
     pub points: Vec<Arc<NamedPoint>>,
     pub maintenance: Vec<Maintenance>,
     pub calendar: Calendar,
     pub defaults: Defaults,
+    pub tests: Vec<TestCase>,
+    /// The protocols that the rules may be about.
+    pub vocabularies: Vec<&'static Vocabulary>,
 }
 
 /// All the rules, ready to judge. Share it as an `Arc`.
@@ -211,6 +229,27 @@ impl RuleSet {
     /// What happens to what no rule speaks of.
     pub fn defaults(&self) -> Defaults {
         self.parts.defaults
+    }
+
+    /// The hosts, then the groups, in the order of the files.
+    pub fn names(&self) -> &[Named] {
+        &self.parts.names
+    }
+
+    /// The test cases of the files, in their order.
+    pub fn tests(&self) -> &[TestCase] {
+        &self.parts.tests
+    }
+
+    /// The protocols that the rules may be about.
+    pub fn vocabularies(&self) -> &[&'static Vocabulary] {
+        &self.parts.vocabularies
+    }
+
+    /// What the words of a sentence may mean.
+    pub fn lexicon(&self) -> Lexicon<'_> {
+        let Parts { vocabularies, names, calendar, .. } = &self.parts;
+        Lexicon { vocabularies, names, calendar }
     }
 
     /// The zones of the plant.
@@ -515,7 +554,7 @@ impl RuleSet {
     }
 }
 
-fn carries(carrier: Carrier, transport: Transport) -> bool {
+pub(super) fn carries(carrier: Carrier, transport: Transport) -> bool {
     match carrier {
         Carrier::Tcp => transport == Transport::Tcp,
         Carrier::Udp => transport == Transport::Udp,

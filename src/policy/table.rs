@@ -22,7 +22,7 @@ const VERB: u8 = 4;
 const SPACE: u8 = 8;
 
 /// Verbs whose messages need not name a point: a rule that names them and also points still covers them.
-const POINTLESS: [Verb; 9] = [
+pub(super) const POINTLESS: [Verb; 9] = [
     Verb::Restart,
     Verb::Program,
     Verb::Time,

@@ -2,6 +2,8 @@
 
 use super::clock::{date, month_and_day, yearly_date};
 use super::misread::{Misread, Part};
+use crate::address::civil;
+use std::fmt;
 
 /// The holidays of a plant: single dates and dates of every year.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -39,5 +41,21 @@ impl Holidays {
         let (month, of_month) = month_and_day(day);
         let yearly = self.yearly.get(month.wrapping_sub(1)).is_some_and(|days| days & (1 << of_month) != 0);
         yearly || self.dates.binary_search(&day).is_ok()
+    }
+}
+
+/// "12-25, 2026-11-26", or "none".
+impl fmt::Display for Holidays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yearly = (1..).zip(&self.yearly).flat_map(|(month, days)| {
+            (1..32).filter(move |day| days & (1 << day) != 0).map(move |day| format!("{month:02}-{day:02}"))
+        });
+        let dates = self.dates.iter().map(|day| {
+            let (year, month, day) = civil(*day);
+            format!("{year:04}-{month:02}-{day:02}")
+        });
+        let all: Vec<String> = yearly.chain(dates).collect();
+        f.write_str(if all.is_empty() { "none" } else { "" })?;
+        f.write_str(&all.join(", "))
     }
 }

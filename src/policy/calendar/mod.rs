@@ -73,6 +73,16 @@ impl Calendar {
         &self.zone
     }
 
+    /// The holidays.
+    pub fn holidays(&self) -> &Holidays {
+        &self.holidays
+    }
+
+    /// The windows that have a name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &Windows)> {
+        self.named.iter().map(|(name, windows)| (name.as_str(), windows))
+    }
+
     /// Gives windows a name: after `define("day-shift", …)`, a list may say `@day-shift`.
     ///
     /// # Errors

@@ -181,6 +181,13 @@ impl Windows {
     }
 }
 
+impl Windows {
+    /// The author's words, one for each window.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+}
+
 impl fmt::Display for Windows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((last, rest)) = self.texts.split_last() else { return f.write_str("at no time") };

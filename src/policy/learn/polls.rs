@@ -75,7 +75,8 @@ fn steady(ask: &Ask) -> Option<(u64, u32)> {
     if !often || longest > median.saturating_mul(5) {
         return None;
     }
-    let need = u64::from(median).saturating_mul(2).max(u64::from(longest) + u64::from(longest) / 5);
+    // An answer may be lost now and then.
+    let need = u64::from(median).saturating_mul(3).max(u64::from(longest) + u64::from(longest) / 2);
     let seconds = need.div_ceil(1_000);
     Some((NICE.into_iter().find(|nice| *nice >= seconds)?, median))
 }
