@@ -281,7 +281,7 @@ fn what_people_wrote_stays_and_only_what_it_lacks_is_added() {
         // New hosts stand in the table that is there; its names are used.
         ("plc-20-1-1 = \"127.20.1.1\"", 1),
         ("control-room = ", 1),
-        ("from = \"control-room\"", 3),
+        ("from = \"control-room\"", 4),
         ("name = \"control-room writes holding:101 of booster\"", 1),
         ("[defaults]", 1),
         ("version", 1),

@@ -303,7 +303,7 @@ fn a_difference_is_said_in_words_and_on_a_capture() {
     let said = plant.said(&out(&output));
     assert!(
         said.starts_with(
-            "rules:\n  ~ 'Set points, within limits' (after.toml:36)\n      values: 0 to 450 -> 0 to 950\n\n"
+            "rules:\n  ~ 'Set points, within limits' (after.toml:37)\n      values: 0 to 450 -> 0 to 950\n\n"
         ),
         "{said}"
     );

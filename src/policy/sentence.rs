@@ -635,11 +635,11 @@ fn likeliest(proto: &'static Vocabulary, verb: Verb, points: &[PointRange]) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::vocabularies;
+    use crate::policy::testing::ALL_WORDS;
 
     fn rules() -> RuleSet {
         let text = "version = 1\n[hosts]\nscada = \"10.20.0.10\"\nplc-3 = [\"10.20.1.4\", \"10.20.1.3\"]\nfield = \"10.20.2.0/24\"\ncart = [\"00:1d:9c:c7:b0:70\", \"10.20.9.9\"]\n[groups]\nall = [\"plc-3\", \"scada\"]\n[calendar]\nzone = \"America/New_York\"\n";
-        crate::policy::parse("a.toml", text, &vocabularies()).unwrap().rules
+        crate::policy::parse("a.toml", text, ALL_WORDS).unwrap().rules
     }
 
     /// A sentence, as the event's own words.

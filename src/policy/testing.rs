@@ -28,8 +28,10 @@ pub(crate) static WORDS: Vocabulary = Vocabulary {
     functions: &[
         Code { code: 1, name: "read-coils", verb: Verb::Read },
         Code { code: 3, name: "read-holding-registers", verb: Verb::Read },
+        Code { code: 5, name: "write-single-coil", verb: Verb::Write },
         Code { code: 6, name: "write-single-register", verb: Verb::Write },
         Code { code: 8, name: "diagnostics", verb: Verb::Diagnose },
+        Code { code: 15, name: "write-multiple-coils", verb: Verb::Write },
         Code { code: 16, name: "write-multiple-registers", verb: Verb::Write },
     ],
     spaces: &["coil", "discrete", "input", "holding"],
@@ -58,6 +60,7 @@ pub(crate) static OTHER_WORDS: Vocabulary = Vocabulary {
     names_device: |_| false,
     functions: &[
         Code { code: 1, name: "read", verb: Verb::Read },
+        Code { code: 4, name: "operate", verb: Verb::Operate },
         Code { code: 13, name: "cold-restart", verb: Verb::Restart },
         Code { code: 129, name: "response", verb: Verb::Report },
         Code { code: 130, name: "unsolicited-response", verb: Verb::Report },
