@@ -4,9 +4,11 @@
 //! Only what is certain is said: rules are compared condition by condition, and a rule that holds at times, up to a rate or
 //! within a change takes nothing from another.
 
+use super::places::{End, Place};
 use super::rule::{Limits, Rule, RuleKind, Span, Traffic, Verbs};
 use super::set::{ANYONE, Parts};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Pairs of rules that are compared; a set with more is looked through only so far.
 const COMPARED: usize = 4_000_000;
@@ -25,31 +27,27 @@ pub(super) enum Shadow {
 /// The rules that another makes pointless: their places, and that of the other.
 pub(super) fn find(parts: &Parts) -> Vec<(usize, usize, Shadow)> {
     let rules = &parts.rules;
-    let sides = Sides::new(parts);
-    // Only rules of the same sender, or of senders that hold it, can shadow.
-    let mut by_from: HashMap<u32, Vec<usize>> = HashMap::new();
+    let mut sides = Sides::new(parts);
+    // Only rules of ends that hold the ends of another can shadow it.
+    let mut by_sides: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
     for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| can_shadow(rule)) {
-        by_from.entry(rule.from).or_default().push(at);
+        by_sides.entry((rule.from, rule.to)).or_default().push(at);
     }
     let mut found = Vec::new();
     let mut budget = COMPARED;
-    let mut wider: HashMap<u32, Vec<u32>> = HashMap::new();
     for (at, rule) in rules.iter().enumerate() {
-        let froms = wider.entry(rule.from).or_insert_with(|| {
-            let mut froms: Vec<u32> =
-                by_from.keys().copied().filter(|from| sides.covers(*from, rule.from)).collect();
-            froms.sort_unstable();
-            froms
-        });
-        let candidates = froms.iter().filter_map(|from| by_from.get(from)).flatten().copied();
+        let (from, to) = (sides.wider(rule.from), sides.wider(rule.to));
+        let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
         let mut best: Option<(usize, Shadow)> = None;
-        for other in candidates.filter(|other| *other != at) {
+        for other in
+            pairs.filter_map(|pair| by_sides.get(&pair)).flatten().copied().filter(|other| *other != at)
+        {
             if budget == 0 {
                 return found;
             }
             budget -= 1;
             let Some(wide) = rules.get(other) else { continue };
-            let Some(shadow) = shadow(wide, rule, other < at, &sides) else { continue };
+            let Some(shadow) = shadow(wide, rule, other < at) else { continue };
             if best.is_none_or(|(before, _)| other < before) {
                 best = Some((other, shadow));
             }
@@ -72,13 +70,15 @@ fn can_shadow(rule: &Rule) -> bool {
 }
 
 /// What `wide` makes of `narrow`, if anything; `earlier` says which comes first in the files.
-fn shadow(wide: &Rule, narrow: &Rule, earlier: bool, sides: &Sides) -> Option<Shadow> {
-    if !covers(wide, narrow, sides) {
+fn shadow(wide: &Rule, narrow: &Rule, earlier: bool) -> Option<Shadow> {
+    if !covers(wide, narrow) {
         return None;
     }
     match (wide.kind, narrow.kind) {
         (a, b) if a == b => {
-            let same = covers(narrow, wide, sides) && can_shadow(narrow);
+            let same = (narrow.from, narrow.to) == (wide.from, wide.to)
+                && can_shadow(narrow)
+                && covers(narrow, wide);
             match same {
                 // Of two that are the same, the later one is said to be.
                 true if earlier => Some(Shadow::Same),
@@ -92,11 +92,9 @@ fn shadow(wide: &Rule, narrow: &Rule, earlier: bool, sides: &Sides) -> Option<Sh
     }
 }
 
-/// Whether everything that `narrow` is about, `wide` is about too.
-fn covers(wide: &Rule, narrow: &Rule, sides: &Sides) -> bool {
-    sides.covers(wide.from, narrow.from)
-        && sides.covers(wide.to, narrow.to)
-        && traffic(wide.traffic, narrow.traffic)
+/// Whether everything that `narrow` is about but for its ends, `wide` is about too.
+fn covers(wide: &Rule, narrow: &Rule) -> bool {
+    traffic(wide.traffic, narrow.traffic)
         && list(wide.devices.as_deref(), narrow.devices.as_deref())
         && verbs(wide.verbs, narrow.verbs)
         && list(wide.functions.as_deref(), narrow.functions.as_deref())
@@ -181,30 +179,53 @@ fn ports(wide: &Rule, narrow: &Rule) -> bool {
     }
 }
 
-/// The places of each set that rules name.
-struct Sides {
-    places: HashMap<u32, Vec<super::Place>>,
+/// The places of each set that rules name, and which sets hold others.
+struct Sides<'p> {
+    parts: &'p Parts,
+    places: HashMap<u32, Vec<Place>>,
+    wider: HashMap<u32, Rc<[u32]>>,
 }
 
 /// Sets with more places than this are not looked into: only the same set covers them.
 const LOOKED_INTO: usize = 256;
 
-impl Sides {
-    fn new(parts: &Parts) -> Sides {
-        let mut places: HashMap<u32, Vec<super::Place>> = HashMap::new();
+impl<'p> Sides<'p> {
+    fn new(parts: &'p Parts) -> Sides<'p> {
+        let mut places: HashMap<u32, Vec<Place>> = HashMap::new();
         for (place, sets) in parts.sets.iter() {
             for set in sets {
                 places.entry(*set).or_default().push(*place);
             }
         }
-        Sides { places }
+        Sides { parts, places, wider: HashMap::new() }
+    }
+
+    /// The sets that hold everyone of this one, itself among them, sorted.
+    fn wider(&mut self, narrow: u32) -> Rc<[u32]> {
+        if let Some(known) = self.wider.get(&narrow) {
+            return known.clone();
+        }
+        let mut wider = vec![ANYONE, narrow];
+        if let Some(first) = self.places.get(&narrow).and_then(|places| places.first()) {
+            // Whoever holds all of them holds the first.
+            let holding: Vec<u32> = match first {
+                Place::Net(net) => {
+                    let end = End { address: net.addr().into(), mac: None, vlan: None };
+                    self.parts.sets.of(end).flat_map(|(_, sets)| sets.iter().copied()).collect()
+                }
+                other => self.parts.sets.get(other).into_iter().flatten().copied().collect(),
+            };
+            wider.extend(holding.into_iter().filter(|set| self.covers(*set, narrow)));
+        }
+        wider.sort_unstable();
+        wider.dedup();
+        let wider: Rc<[u32]> = wider.into();
+        self.wider.insert(narrow, wider.clone());
+        wider
     }
 
     /// Whether everyone of `narrow` is in `wide`.
     fn covers(&self, wide: u32, narrow: u32) -> bool {
-        if wide == narrow || wide == ANYONE {
-            return true;
-        }
         let (Some(wide), Some(narrow)) = (self.places.get(&wide), self.places.get(&narrow)) else {
             return false;
         };
