@@ -6,7 +6,7 @@
 use super::memory::Memory;
 use super::places::{End, Place};
 use super::rule::{Rule, RuleId, RuleKind, Span, Traffic, Verbs};
-use super::set::{ANYONE, RuleSet, carries};
+use super::set::{ANYONE, RuleSet, carries, number};
 use super::table::{POINTLESS, changes};
 use super::verdict::{Seen, Verdict};
 use crate::address::{Timestamp, Transport};
@@ -542,8 +542,9 @@ pub fn explain_conversation(rules: &RuleSet, flow: &Flow, ts: Timestamp, client_
             let port = if reversed { flow.src.port } else { flow.dst.port };
             let mut failed = ends(rules, rule, flow, reversed);
             failed.extend((!carried(&rule.traffic)).then_some(Failed::Protocol));
+            let number = number(rule.traffic, flow.transport, port);
             let ported =
-                rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| range.contains(&port)));
+                rule.ports.as_ref().is_none_or(|all| all.iter().any(|range| range.contains(&number)));
             failed.extend((!ported).then_some(Failed::Port));
             failed
         };

@@ -34,7 +34,7 @@
 //! name = "Remote shell for maintenance"
 //! from = "engineering"
 //! to = "scada"
-//! protocol = "tcp"             # other traffic: tcp, udp, icmp, ip
+//! protocol = "tcp"             # other traffic: tcp, udp, icmp, ip, ethernet
 //! port = 22
 //! [defaults]
 //! control-traffic = "deny"     # what it is where the file does not say

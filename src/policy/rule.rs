@@ -112,6 +112,8 @@ pub enum Carrier {
     Icmp,
     /// Any IP protocol, TCP and UDP among them.
     Ip,
+    /// Ethernet frames that carry no IP.
+    Ethernet,
 }
 
 impl Carrier {
@@ -121,6 +123,7 @@ impl Carrier {
             "udp" => Some(Carrier::Udp),
             "icmp" => Some(Carrier::Icmp),
             "ip" => Some(Carrier::Ip),
+            "ethernet" => Some(Carrier::Ethernet),
             _ => None,
         }
     }
@@ -307,7 +310,7 @@ pub struct Rule {
     pub every: Option<u64>,
     /// The maintenance windows that relax it, by their place in [`RuleSet::maintenance`](super::RuleSet::maintenance).
     pub relaxed: Vec<u32>,
-    /// The ports of the server, of other traffic; `None` is all.
+    /// Of other traffic, `None` being all: the ports of the server, IP protocol numbers, or EtherTypes.
     pub ports: Option<Vec<RangeInclusive<u16>>>,
     /// What it lets be done, where its functions alone say so: what the receiver answers is judged by it.
     pub(super) granted: Verbs,

@@ -14,7 +14,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use toml::de::DeTable;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "name",
     "enabled",
     "from",
@@ -33,6 +33,8 @@ const KEYS: [&str; 22] = [
     "during",
     "every",
     "port",
+    "ip-protocol",
+    "ethertype",
     "severity",
     "summary",
     "attack",
@@ -53,9 +55,16 @@ const CONTROL_KEYS: [&str; 11] = [
     "every",
 ];
 /// Keys that an expect rule has nothing for.
-const NOT_EXPECTED: [&str; 8] = ["objects", "values", "scale", "offset", "measure", "change", "rate", "port"];
+const NOT_EXPECTED: [&str; 10] =
+    ["objects", "values", "scale", "offset", "measure", "change", "rate", "port", "ip-protocol", "ethertype"];
 /// Words for `protocol` that are no control protocol.
-const CARRIERS: [&str; 5] = ["tcp", "udp", "icmp", "ip", "any"];
+const CARRIERS: [&str; 6] = ["tcp", "udp", "icmp", "ip", "ethernet", "any"];
+/// The key that a carrier has for its numbers.
+const NUMBERS: [(&str, &[Carrier], &str); 3] = [
+    ("port", &[Carrier::Tcp, Carrier::Udp], "\"tcp\" or \"udp\""),
+    ("ip-protocol", &[Carrier::Ip], "\"ip\""),
+    ("ethertype", &[Carrier::Ethernet], "\"ethernet\""),
+];
 
 /// One `[[allow]]`, `[[deny]]` or `[[expect]]`.
 pub(super) struct RuleReader<'n, 't> {
@@ -286,15 +295,16 @@ impl<'n, 't> RuleReader<'n, 't> {
                     Traffic::Any => {
                         "\"any\" means other traffic too; without 'protocol' it is every control protocol"
                     }
-                    _ => "tcp, udp, icmp and ip take only from, to, port and during",
+                    _ => "tcp, udp, icmp, ip and ethernet take only from, to, their numbers and during",
                 };
                 document.error(key.span(), format!("'{name}' needs a control protocol")).help(help)
-            } else if name == "port"
-                && !matches!(protocols.traffic, Traffic::Other(Carrier::Tcp | Carrier::Udp))
-            {
+            } else if let Some((_, _, with)) = NUMBERS.iter().find(|(own, carriers, _)| {
+                *own == name
+                    && !matches!(protocols.traffic, Traffic::Other(carrier) if carriers.contains(&carrier))
+            }) {
                 document
-                    .error(key.span(), "'port' goes with protocol = \"tcp\" or \"udp\" only")
-                    .help("control protocols are known by their content, whatever the port")
+                    .error(key.span(), format!("'{name}' goes with protocol = {with} only"))
+                    .help("control protocols are known by their content, whatever carries them")
             } else if ["functions", "points", "objects"].contains(&name) && protocols.one.is_none() {
                 document
                     .error(key.span(), format!("'{name}' needs exactly one protocol"))
@@ -434,12 +444,13 @@ impl<'n, 't> RuleReader<'n, 't> {
     }
 
     fn ports(&self, checker: &mut Checker<'_>) -> Option<Vec<RangeInclusive<u16>>> {
-        let node = self.get("port")?;
+        let key = NUMBERS.iter().map(|(key, ..)| *key).find(|key| self.get(key).is_some())?;
+        let node = self.get(key)?;
         let mut ports = Vec::new();
         for item in items(node) {
             ports.extend(checker.keep_one(port_range(self.document, item)));
         }
-        self.refuse_empty("port", node, checker);
+        self.refuse_empty(key, node, checker);
         Some(ports)
     }
 

@@ -5,7 +5,7 @@ use super::calendar::Lapse;
 use super::explain::Failed;
 use super::places::{End, Place};
 use super::rule::{Carrier, Rule, Scale, Span, Traffic, Verbs};
-use super::set::{ANYONE, RuleSet};
+use super::set::{ANYONE, RuleSet, number};
 use super::verdict::Seen;
 use crate::address::Timestamp;
 use crate::event::{Event, Flow, PointRange, Space, Vocabulary};
@@ -73,6 +73,7 @@ pub(super) fn traffic(rules: &RuleSet, traffic: &Traffic) -> String {
         Traffic::Other(Carrier::Udp) => "udp".to_owned(),
         Traffic::Other(Carrier::Icmp) => "icmp".to_owned(),
         Traffic::Other(Carrier::Ip) => "ip".to_owned(),
+        Traffic::Other(Carrier::Ethernet) => "ethernet".to_owned(),
         Traffic::Protocols(_) => {
             let named = rules.vocabularies().iter().filter(|words| traffic.covers(words));
             list(named.map(|words| words.name.to_owned()))
@@ -181,7 +182,12 @@ pub fn conditions(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
         let own = (!own.is_empty()).then(|| ("values of points", list(own)));
         all.extend([codes, points, objects, own].into_iter().flatten());
     }
-    let ports = rule.ports.as_ref().map(|ports| ("port", list(sorted(ports.iter().map(port)))));
+    let key = match rule.traffic {
+        Traffic::Other(Carrier::Ip) => "ip-protocol",
+        Traffic::Other(Carrier::Ethernet) => "ethertype",
+        _ => "port",
+    };
+    let ports = rule.ports.as_ref().map(|ports| (key, list(sorted(ports.iter().map(port)))));
     let relaxed = rule.relaxed.iter().filter_map(|number| rules.maintenance().get(*number as usize));
     let relaxed: Vec<String> = relaxed.map(|window| window.name.clone()).collect();
     all.extend(
@@ -341,12 +347,10 @@ fn about(rules: &RuleSet, rule: &Rule, failed: &Failed, flow: &Flow, protocol: &
             Failure { key: "to", has: at(*reversed), says: short(side(rules, rule.to, &to)) }
         }
         Failed::Port => {
-            let says = conditions(rules, rule).into_iter().find(|(key, _)| *key == "port");
-            Failure {
-                key: "port",
-                has: flow.dst.port.to_string(),
-                says: says.map_or_else(String::new, |own| own.1),
-            }
+            let keys = ["port", "ip-protocol", "ethertype"];
+            let says = conditions(rules, rule).into_iter().find(|(key, _)| keys.contains(key));
+            let (key, says) = says.unwrap_or(("port", String::new()));
+            Failure { key, has: number(rule.traffic, flow.transport, flow.dst.port).to_string(), says }
         }
         _ => Failure { key: "protocol", has: protocol.to_owned(), says: traffic(rules, &rule.traffic) },
     }

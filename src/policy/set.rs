@@ -549,8 +549,18 @@ impl RuleSet {
                 Traffic::Other(carrier) => carries(carrier, transport),
                 Traffic::Control | Traffic::Protocols(_) => false,
             };
-            carried && rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|range| range.contains(&port)))
+            let number = number(rule.traffic, transport, port);
+            carried && rule.ports.as_ref().is_none_or(|all| all.iter().any(|range| range.contains(&number)))
         })
+    }
+}
+
+/// What a rule's list of numbers is about: the port of the server, the IP protocol, or the EtherType.
+pub(super) fn number(traffic: Traffic, transport: Transport, port: u16) -> u16 {
+    match (traffic, transport) {
+        (Traffic::Other(Carrier::Ip), _) => transport.ip_protocol().map_or(0, u16::from),
+        (_, Transport::Ethernet(kind)) => kind,
+        _ => port,
     }
 }
 
@@ -560,6 +570,7 @@ pub(super) fn carries(carrier: Carrier, transport: Transport) -> bool {
         Carrier::Udp => transport == Transport::Udp,
         Carrier::Icmp => matches!(transport, Transport::Ip(1 | 58)),
         Carrier::Ip => !matches!(transport, Transport::Ethernet(_)),
+        Carrier::Ethernet => matches!(transport, Transport::Ethernet(_)),
     }
 }
 

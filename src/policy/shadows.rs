@@ -5,7 +5,7 @@
 //! within a change takes nothing from another.
 
 use super::places::{End, Place};
-use super::rule::{Limits, Rule, RuleKind, Span, Traffic, Verbs};
+use super::rule::{Carrier, Limits, Rule, RuleKind, Span, Traffic, Verbs};
 use super::set::{ANYONE, Parts};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -109,7 +109,7 @@ fn traffic(wide: Traffic, narrow: Traffic) -> bool {
         (Traffic::Any, _) => true,
         (Traffic::Control, Traffic::Control | Traffic::Protocols(_)) => true,
         (Traffic::Protocols(a), Traffic::Protocols(b)) => a & b == b,
-        (Traffic::Other(a), Traffic::Other(b)) => a == b || a == super::Carrier::Ip,
+        (Traffic::Other(a), Traffic::Other(b)) => a == b || a == Carrier::Ip && b != Carrier::Ethernet,
         _ => false,
     }
 }
@@ -172,6 +172,8 @@ fn values(wide: Option<&Limits>, narrow: Option<&Limits>) -> bool {
 fn ports(wide: &Rule, narrow: &Rule) -> bool {
     match (&wide.ports, &narrow.ports) {
         (None, _) => true,
+        // The numbers of one carrier are not those of another.
+        (Some(_), _) if wide.traffic != narrow.traffic => false,
         (Some(_), None) => false,
         (Some(wide), Some(narrow)) => narrow
             .iter()

@@ -964,3 +964,35 @@ fn values_of_none_cost_nothing() {
     let all = [range(HOLDING, 0, PointRange::ALL, Verb::Write, false)];
     assert!(plant.passes(&Event { values: Values::None, ..request(&flow, Verb::Write, 16, &all) }));
 }
+
+#[test]
+fn other_protocols_of_ethernet_and_ip_are_named_by_their_numbers() {
+    use crate::address::{Address, Endpoint, Transport};
+    let rules = rules(
+        "[[allow]]\nname = 'profinet'\nprotocol = 'ethernet'\nethertype = [0x8892, 0x88b8]\n\
+         [[allow]]\nname = 'tunnel'\nprotocol = 'ip'\nip-protocol = 47\n[defaults]\nother-traffic = 'deny'\n",
+    );
+    let mac = |last| Endpoint { address: Address::Mac(Mac([0, 0, 0, 0, 0, last])), port: 0 };
+    let ip = |last| Endpoint::new(std::net::IpAddr::from([10, 0, 0, last]), 47);
+    let mut judge = |a, b, transport| {
+        let verdict = rules.judge_conversation(
+            &Flow::new(a, b, transport),
+            Timestamp::default(),
+            &mut Memory::default(),
+        );
+        matches!(verdict, Verdict::Allowed { .. })
+    };
+    assert!(judge(mac(1), mac(2), Transport::Ethernet(0x8892)));
+    assert!(!judge(mac(1), mac(2), Transport::Ethernet(0x88a4)));
+    assert!(judge(ip(1), ip(2), Transport::Ip(47)));
+    assert!(!judge(ip(1), ip(2), Transport::Ip(50)));
+    // A port is no protocol number.
+    assert!(!judge(ip(1), ip(2), Transport::Tcp));
+    assert_eq!(
+        said("version = 1\n[[allow]]\nname = 'x'\nprotocol = 'ip'\nethertype = 5\nport = 3\n"),
+        [
+            "'ethertype' goes with protocol = \"ethernet\" only [ethertype]",
+            "'port' goes with protocol = \"tcp\" or \"udp\" only [port]",
+        ]
+    );
+}

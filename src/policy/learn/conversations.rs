@@ -133,7 +133,7 @@ pub(super) fn services(seen: &Services) -> Vec<Service> {
     type Same = (Transport, Vec<(u16, u16)>, Option<String>, Option<usize>);
     let mut by_server: BTreeMap<(Address, Same), (BTreeSet<Address>, Often)> = BTreeMap::new();
     for ((client, server, transport), ports) in by_pair {
-        let doubt = scans.get(&client).cloned().or_else(|| too_wide(transport, server));
+        let doubt = scans.get(&client).cloned();
         let chance: Vec<u16> =
             ports.iter().map(|(port, _)| *port).filter(|port| *port >= EPHEMERAL).collect();
         let widened = (chance.len() > MANY_PORTS && doubt.is_none()).then_some(chance.len());
@@ -221,23 +221,6 @@ fn scans(keys: &[(&ServiceKey, &Often)]) -> BTreeMap<Address, String> {
         found.insert(client, format!("tried {count} ports of one host once each: it looks like a scan"));
     }
     found
-}
-
-/// Why a rule for this would allow too much: the language cannot say less than all IP, or everything.
-fn too_wide(transport: Transport, server: Address) -> Option<String> {
-    let what = match transport {
-        Transport::Tcp | Transport::Udp | Transport::Ip(1 | 58) => return None,
-        _ if is_group(server) => return None,
-        Transport::Ip(number) => {
-            format!("spoke IP protocol {number}, and a rule for it allows all IP traffic between the two")
-        }
-        Transport::Ethernet(kind) => {
-            format!(
-                "sent frames of EtherType {kind:#06x}, and a rule for them allows everything between the two"
-            )
-        }
-    };
-    Some(what)
 }
 
 /// Ports that follow on from each other as one run.

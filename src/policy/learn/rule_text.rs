@@ -210,7 +210,7 @@ impl Writer<'_> {
             Transport::Udp => ("udp", Some(&service.ports)),
             Transport::Ip(1 | 58) => ("icmp", None),
             Transport::Ip(_) => ("ip", None),
-            Transport::Ethernet(_) => ("any", None),
+            Transport::Ethernet(_) => ("ethernet", None),
         };
         let uses = if service.clients.len() == 1 { "uses" } else { "use" };
         let what = match (service.transport, ports) {
@@ -238,18 +238,18 @@ impl Writer<'_> {
             };
             lines.push((listed("port", ports.iter().map(run).collect(), false), None));
         }
+        match service.transport {
+            Transport::Ip(number) if number != 1 && number != 58 => {
+                lines.push((format!("ip-protocol = {number}"), None));
+            }
+            Transport::Ethernet(kind) => lines.push((format!("ethertype = {kind:#06x}"), None)),
+            _ => {}
+        }
         let mut notes = Vec::new();
         if let Some(count) = service.widened {
             notes.push(format!(
                 "{count} different ports were seen, handed out by chance; the rule allows all between."
             ));
-        }
-        if matches!(service.transport, Transport::Ip(number) if number != 1 && number != 58)
-            || matches!(service.transport, Transport::Ethernet(_))
-        {
-            notes.push(
-                "The language cannot name this protocol: whatever else goes there is allowed too.".to_owned(),
-            );
         }
         Block { notes, lines }
     }
