@@ -166,6 +166,22 @@ pub struct Span {
     pub last: u32,
 }
 
+impl Span {
+    /// Sorted runs, those that touch as one.
+    pub(super) fn joined(spans: &[Span]) -> Vec<Span> {
+        let mut all: Vec<Span> = Vec::with_capacity(spans.len());
+        for span in spans {
+            match all.last_mut() {
+                Some(last) if last.space == span.space && span.first <= last.last.saturating_add(1) => {
+                    last.last = last.last.max(span.last);
+                }
+                _ => all.push(*span),
+            }
+        }
+        all
+    }
+}
+
 /// The values that a rule lets pass (or, on a deny, objects to).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Limits {

@@ -135,20 +135,6 @@ fn sorted(all: impl IntoIterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Runs of points, those that touch as one.
-fn joined(spans: &[Span]) -> Vec<Span> {
-    let mut all: Vec<Span> = Vec::new();
-    for span in spans {
-        match all.last_mut() {
-            Some(last) if last.space == span.space && span.first <= last.last.saturating_add(1) => {
-                last.last = last.last.max(span.last);
-            }
-            _ => all.push(*span),
-        }
-    }
-    all
-}
-
 /// Every condition of a rule, and what it says of its alerts, by its key in the file.
 pub fn conditions(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
     let [from, to] = rules.places_of(rule);
@@ -165,7 +151,8 @@ pub fn conditions(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
         }
         let codes = rule.functions.as_ref().map(|codes| ("functions", functions(words, codes)));
         let points = rule.points.as_ref();
-        let points = points.map(|spans| ("points", list(joined(spans).iter().map(|own| span(words, own)))));
+        let points =
+            points.map(|spans| ("points", list(Span::joined(spans).iter().map(|own| span(words, own)))));
         let kinds = rule.objects.iter().flatten().map(|(space, variant)| object(words, *space, *variant));
         let objects = rule.objects.as_ref().map(|_| ("objects", list(sorted(kinds))));
         let own: Vec<String> = match rule.named.limited {

@@ -130,27 +130,13 @@ fn points(wide: &Rule, narrow: &Rule) -> bool {
     let Some(wide_spans) = &wide.points else { return true };
     let Some(spans) = &narrow.points else { return false };
     // A rule that names all verbs covers messages without points only where it names no points.
-    let joined = joined(wide_spans);
+    let joined = Span::joined(wide_spans);
     (wide.verbs != Verbs::ANY || narrow.verbs == Verbs::ANY)
         && spans.iter().all(|span| {
             joined
                 .iter()
                 .any(|wide| wide.space == span.space && wide.first <= span.first && span.last <= wide.last)
         })
-}
-
-/// Runs that touch, as one. They are sorted.
-fn joined(spans: &[Span]) -> Vec<Span> {
-    let mut all: Vec<Span> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match all.last_mut() {
-            Some(last) if last.space == span.space && span.first <= last.last.saturating_add(1) => {
-                last.last = last.last.max(span.last);
-            }
-            _ => all.push(*span),
-        }
-    }
-    all
 }
 
 fn values(wide: Option<&Limits>, narrow: Option<&Limits>) -> bool {

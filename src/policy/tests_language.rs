@@ -974,7 +974,7 @@ fn other_protocols_of_ethernet_and_ip_are_named_by_their_numbers() {
     );
     let mac = |last| Endpoint { address: Address::Mac(Mac([0, 0, 0, 0, 0, last])), port: 0 };
     let ip = |last| Endpoint::new(std::net::IpAddr::from([10, 0, 0, last]), 47);
-    let mut judge = |a, b, transport| {
+    let judge = |a, b, transport| {
         let verdict = rules.judge_conversation(
             &Flow::new(a, b, transport),
             Timestamp::default(),
