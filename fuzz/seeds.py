@@ -110,7 +110,8 @@ def main():
     for path in (root / "rules").glob("*.toml"):
         keep("rules", path.read_bytes())
     for block in (root / "docs" / "rules.md").read_text().split("```toml\n")[1:]:
-        keep("rules", ("version = 1\n" + block.split("```")[0]).encode())
+        example = block.split("```")[0]
+        keep("rules", (example if "version = " in example else "version = 1\n" + example).encode())
     for folder in sorted((HERE / "corpus").iterdir()):
         print(f"{folder.name}: {sum(1 for _ in folder.iterdir())} files")
 
