@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 
 /// Pairs and rules whose rate is followed at a time; the one unused longest goes.
 const RATES: usize = 16_384;
+/// Uses that are remembered at a time over all of them, eight octets each; those of the pair unused longest go.
+const STAMPS: usize = 1 << 20;
 /// Points whose last written value is remembered; the one written longest ago goes.
 const VALUES: usize = 65_536;
 
@@ -67,6 +69,8 @@ pub struct Memory {
     /// The same for each maintenance window.
     maintenance: RefCell<Vec<Span>>,
     uses: RefCell<HashMap<Use, VecDeque<i64>, RandomState>>,
+    /// How many uses these are.
+    stamps: Cell<usize>,
     written: RefCell<HashMap<Place, (f64, i64), RandomState>>,
     /// What the present message made use of.
     pending: RefCell<Vec<Pending>>,
@@ -83,6 +87,7 @@ impl Default for Memory {
             during: RefCell::default(),
             maintenance: RefCell::default(),
             uses: RefCell::default(),
+            stamps: Cell::new(0),
             written: RefCell::default(),
             pending: RefCell::default(),
             relaxed: RefCell::default(),
@@ -192,15 +197,18 @@ impl Memory {
             let Some(rate) = rules.get(id as usize).and_then(|rule| rule.rate) else { continue };
             let mut uses = self.uses.borrow_mut();
             let key = use_of(id, event);
-            if uses.len() >= self.rates && !uses.contains_key(&key) {
+            if uses.len() >= self.rates && !uses.contains_key(&key) || self.stamps.get() >= STAMPS {
                 self.make_room(&mut uses, |all| all.back().copied().unwrap_or(i64::MIN));
+                self.stamps.set(uses.values().map(VecDeque::len).sum());
             }
             let all = uses.entry(key).or_default();
+            let before = all.len();
             let since = event.ts.nanos.saturating_sub_unsigned(rate.nanos);
             while all.front().is_some_and(|ts| *ts <= since) || all.len() >= rate.count as usize {
                 all.pop_front();
             }
             all.push_back(event.ts.nanos);
+            self.stamps.set((self.stamps.get() + all.len()).saturating_sub(before));
         }
     }
 

@@ -996,3 +996,21 @@ fn other_protocols_of_ethernet_and_ip_are_named_by_their_numbers() {
         ]
     );
 }
+
+#[test]
+fn uses_of_rates_are_bounded_over_all_pairs() {
+    let rules = rules(
+        "[[allow]]\nname = 'poll'\nfrom = '10.9.0.0/16'\nto = 'plc-3'\nprotocol = 'modbus'\nmay = 'read'\nrate = '10000/h'\n",
+    );
+    let mut memory = Memory::default();
+    for host in 0..128u32 {
+        let flow = flow(&format!("10.9.0.{host}"), "10.0.1.3");
+        let pair = rules.pair(&flow, &WORDS);
+        for number in 0..9_000 {
+            let ts = Timestamp::from_nanos(i64::from(host) * 1_000_000 + number);
+            let event = Event { ts, ..request(&flow, Verb::Read, 3, &[]) };
+            assert!(matches!(rules.judge(&pair, &event, &mut memory), Verdict::Allowed { .. }));
+        }
+    }
+    assert!(memory.evicted() > 0, "more than a million uses were remembered");
+}
