@@ -301,7 +301,13 @@ impl Scope {
                     }
                 }
                 Delivery::Datagram(bytes) => bytes,
-                Delivery::Closed => return self.other(conversation, ts, seen),
+                // Bare acknowledgements of what was before say nothing of what is spoken, nor that anything began.
+                Delivery::Closed if *frame == 0 && client.is_none() => return,
+                // Another packet may have pushed it out: what is said is of its own time and its own last packet.
+                Delivery::Closed => {
+                    let (ts, own) = (conversation.last_seen, *frame);
+                    return self.other(conversation, ts, own);
+                }
                 Delivery::Gap(_) => {
                     drop(signs.take_held(side));
                     conversation.state = Talk::New { signs, frame: seen };

@@ -103,10 +103,18 @@ struct Entry<T> {
     kind: Kind,
     hash: u64,
     touched: Timestamp,
-    closed: bool,
+    /// Which of the lists it is in.
+    list: usize,
     older: u32,
     younger: u32,
 }
+
+/// Conversations in which both sides have spoken.
+const SPOKEN: usize = 0;
+/// Conversations that are closed.
+const CLOSED: usize = 1;
+/// Conversations in which only one side has spoken so far: what scans and floods open.
+const ONE_SIDED: usize = 2;
 
 /// Nothing, in a list of places.
 const NONE: u32 = u32::MAX;
@@ -115,6 +123,7 @@ const NONE: u32 = u32::MAX;
 struct List {
     oldest: u32,
     youngest: u32,
+    count: usize,
 }
 
 /// All conversations.
@@ -125,7 +134,7 @@ pub struct FlowTable<T> {
     entries: Vec<Option<Entry<T>>>,
     free: Vec<u32>,
     /// Open and closed conversations, by when they were last touched.
-    lists: [List; 2],
+    lists: [List; 3],
     counters: Counters,
     halves: HalfCounters,
 }
@@ -133,14 +142,14 @@ pub struct FlowTable<T> {
 impl<T: Default> FlowTable<T> {
     /// An empty table.
     pub fn new(limits: Limits) -> Self {
-        let empty = List { oldest: NONE, youngest: NONE };
+        let empty = List { oldest: NONE, youngest: NONE, count: 0 };
         FlowTable {
             limits,
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
             free: Vec::new(),
-            lists: [empty; 2],
+            lists: [empty; 3],
             counters: Counters::default(),
             halves: HalfCounters::default(),
         }
@@ -195,16 +204,16 @@ impl<T: Default> FlowTable<T> {
         let side = if entry.conversation.ends[0] == packet.src { Side::A } else { Side::B };
         entry.conversation.last_seen = ts;
         let limit = if self.halves.buffered > self.limits.streams { 0 } else { self.limits.stream };
+        if side == Side::B && entry.list == ONE_SIDED {
+            self.move_to(at, SPOKEN);
+        }
+        let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
         match (&mut entry.kind, &packet.tcp) {
             (Kind::Tcp { halves, fins }, Some(tcp)) => {
                 let mut table = TcpTurn { halves, fins, counters: &mut self.halves, limit };
                 let closing = table.turn(&mut entry.conversation, side, ts, packet, tcp, on);
-                if closing && !entry.closed {
-                    self.unlink(at);
-                    if let Some(Some(entry)) = self.entries.get_mut(at as usize) {
-                        entry.closed = true;
-                    }
-                    self.link(at);
+                if closing && entry.list != CLOSED {
+                    self.move_to(at, CLOSED);
                 }
             }
             (Kind::Datagrams { recent }, _) => {
@@ -225,7 +234,8 @@ impl<T: Default> FlowTable<T> {
 
     /// Forgets conversations that have been quiet too long. Costs nothing where there is none.
     pub fn expire(&mut self, now: Timestamp, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
-        for (list, time) in [(0, self.limits.idle), (1, LINGER.min(self.limits.idle))] {
+        let idle = self.limits.idle;
+        for (list, time) in [(SPOKEN, idle), (CLOSED, LINGER.min(idle)), (ONE_SIDED, idle)] {
             while let Some(Some(entry)) = self.entries.get(self.lists[list].oldest as usize) {
                 if now.since(entry.conversation.last_seen) <= time {
                     break;
@@ -280,7 +290,7 @@ impl<T: Default> FlowTable<T> {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return false };
         let Kind::Tcp { halves, .. } = &entry.kind else { return false };
         let half = if entry.conversation.ends[0] == packet.src { &halves[0] } else { &halves[1] };
-        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.closed)
+        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.list == CLOSED)
     }
 
     fn open(
@@ -292,10 +302,8 @@ impl<T: Default> FlowTable<T> {
     ) -> u32 {
         self.counters.opened += 1;
         if self.index.len() >= self.limits.flows {
-            let closed = self.lists[1].oldest;
-            let oldest = if closed == NONE { self.lists[0].oldest } else { closed };
             self.counters.evicted += 1;
-            self.remove(oldest, on);
+            self.remove(self.dispensable(), on);
         }
         let kind = match packet.tcp {
             Some(_) => Kind::Tcp { halves: Default::default(), fins: 0 },
@@ -311,7 +319,7 @@ impl<T: Default> FlowTable<T> {
             state: T::default(),
         };
         let entry =
-            Entry { conversation, kind, hash, touched: ts, closed: false, older: NONE, younger: NONE };
+            Entry { conversation, kind, hash, touched: ts, list: ONE_SIDED, older: NONE, younger: NONE };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(entry);
@@ -360,7 +368,8 @@ impl<T: Default> FlowTable<T> {
 
     fn unlink(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return };
-        let (older, younger, list) = (entry.older, entry.younger, usize::from(entry.closed));
+        let (older, younger, list) = (entry.older, entry.younger, entry.list);
+        self.lists[list].count -= 1;
         match self.entries.get_mut(older as usize) {
             Some(Some(neighbour)) => neighbour.younger = younger,
             _ => self.lists[list].oldest = younger,
@@ -371,10 +380,38 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
+    /// Puts a conversation at the young end of another list.
+    fn move_to(&mut self, at: u32, list: usize) {
+        self.unlink(at);
+        if let Some(Some(entry)) = self.entries.get_mut(at as usize) {
+            entry.list = list;
+        }
+        self.link(at);
+    }
+
+    /// The conversation to forget where there is no room for another: a closed one; one of those in which only one
+    /// side has spoken, where they are more than half of all; else the one that has been quiet longest. So a flood of
+    /// beginnings does not push out those who talk.
+    fn dispensable(&self) -> u32 {
+        let [spoken, closed, one_sided] = &self.lists;
+        let quiet = |list: &List| {
+            let entry = self.entries.get(list.oldest as usize).and_then(Option::as_ref);
+            entry.map(|entry| entry.conversation.last_seen)
+        };
+        match (quiet(spoken), quiet(one_sided)) {
+            _ if closed.oldest != NONE => closed.oldest,
+            (Some(_), Some(_)) if one_sided.count > self.index.len() / 2 => one_sided.oldest,
+            (Some(a), Some(b)) if b < a => one_sided.oldest,
+            (Some(_), _) => spoken.oldest,
+            (None, _) => one_sided.oldest,
+        }
+    }
+
     /// Puts a conversation at the young end of its list.
     fn link(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
-        let list = usize::from(entry.closed);
+        let list = entry.list;
+        self.lists[list].count += 1;
         let youngest = std::mem::replace(&mut self.lists[list].youngest, at);
         (entry.older, entry.younger) = (youngest, NONE);
         match self.entries.get_mut(youngest as usize) {
