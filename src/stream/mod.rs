@@ -66,6 +66,9 @@ pub struct Conversation<T> {
     pub client: Option<Side>,
     /// When its last packet came.
     pub last_seen: Timestamp,
+    /// Its place in the order in which conversations are forgotten: which list, and the number of the packet that put
+    /// it there.
+    pub turn: (u8, u64),
     /// The user's state.
     pub state: T,
 }
@@ -93,6 +96,21 @@ pub struct Counters {
     pub buffer_full: u64,
 }
 
+impl Counters {
+    /// Adds those of another table.
+    pub fn add(&mut self, other: &Counters) {
+        self.opened += other.opened;
+        self.evicted += other.evicted;
+        self.copies += other.copies;
+        self.retransmitted += other.retransmitted;
+        self.out_of_order += other.out_of_order;
+        self.stray += other.stray;
+        self.gaps += other.gaps;
+        self.lost += other.lost;
+        self.buffer_full += other.buffer_full;
+    }
+}
+
 enum Kind {
     Tcp { halves: [Half; 2], fins: u8 },
     Datagrams { recent: [(u64, Timestamp); 2] },
@@ -103,8 +121,6 @@ struct Entry<T> {
     kind: Kind,
     hash: u64,
     touched: Timestamp,
-    /// Which of the lists it is in.
-    list: usize,
     older: u32,
     younger: u32,
 }
@@ -135,8 +151,17 @@ pub struct FlowTable<T> {
     free: Vec<u32>,
     /// Open and closed conversations, by when they were last touched.
     lists: [List; 3],
+    /// The number of the present packet.
+    number: u64,
     counters: Counters,
     halves: HalfCounters,
+}
+
+impl<T> Entry<T> {
+    /// Which of the lists it is in.
+    fn list(&self) -> usize {
+        usize::from(self.conversation.turn.0)
+    }
 }
 
 impl<T: Default> FlowTable<T> {
@@ -150,6 +175,7 @@ impl<T: Default> FlowTable<T> {
             entries: Vec::new(),
             free: Vec::new(),
             lists: [empty; 3],
+            number: 0,
             counters: Counters::default(),
             halves: HalfCounters::default(),
         }
@@ -179,13 +205,15 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
-    /// Takes one packet; `on` gets what it brings.
+    /// Takes one packet; `on` gets what it brings. `number` counts all packets, also those that other tables take.
     pub fn packet(
         &mut self,
+        number: u64,
         ts: Timestamp,
         packet: &Packet<'_>,
         on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
     ) {
+        self.number = number;
         let hash = self.hash(packet);
         let mut place = self.place(hash, packet);
         if let (Some(at), Some(tcp)) = (place, &packet.tcp)
@@ -204,7 +232,7 @@ impl<T: Default> FlowTable<T> {
         let side = if entry.conversation.ends[0] == packet.src { Side::A } else { Side::B };
         entry.conversation.last_seen = ts;
         let limit = if self.halves.buffered > self.limits.streams { 0 } else { self.limits.stream };
-        if side == Side::B && entry.list == ONE_SIDED {
+        if side == Side::B && entry.list() == ONE_SIDED {
             self.move_to(at, SPOKEN);
         }
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
@@ -212,7 +240,7 @@ impl<T: Default> FlowTable<T> {
             (Kind::Tcp { halves, fins }, Some(tcp)) => {
                 let mut table = TcpTurn { halves, fins, counters: &mut self.halves, limit };
                 let closing = table.turn(&mut entry.conversation, side, ts, packet, tcp, on);
-                if closing && entry.list != CLOSED {
+                if closing && entry.list() != CLOSED {
                     self.move_to(at, CLOSED);
                 }
             }
@@ -237,7 +265,8 @@ impl<T: Default> FlowTable<T> {
         let idle = self.limits.idle;
         for (list, time) in [(SPOKEN, idle), (CLOSED, LINGER.min(idle)), (ONE_SIDED, idle)] {
             while let Some(Some(entry)) = self.entries.get(self.lists[list].oldest as usize) {
-                if now.since(entry.conversation.last_seen) <= time {
+                // The time of the list's order: within a second of the last packet.
+                if now.since(entry.touched) <= time {
                     break;
                 }
                 self.remove(self.lists[list].oldest, on);
@@ -245,11 +274,11 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
-    /// Ends every conversation, the oldest first.
+    /// Ends every conversation, in the order of [`Conversation::turn`].
     pub fn finish(&mut self, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
-        for place in 0..self.entries.len() {
-            if self.entries[place].is_some() {
-                self.remove(place as u32, on);
+        for list in [SPOKEN, CLOSED, ONE_SIDED] {
+            while self.lists[list].oldest != NONE {
+                self.remove(self.lists[list].oldest, on);
             }
         }
     }
@@ -290,7 +319,7 @@ impl<T: Default> FlowTable<T> {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return false };
         let Kind::Tcp { halves, .. } = &entry.kind else { return false };
         let half = if entry.conversation.ends[0] == packet.src { &halves[0] } else { &halves[1] };
-        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.list == CLOSED)
+        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.list() == CLOSED)
     }
 
     fn open(
@@ -316,10 +345,10 @@ impl<T: Default> FlowTable<T> {
             vlan: packet.vlan,
             client: None,
             last_seen: ts,
+            turn: (ONE_SIDED as u8, self.number),
             state: T::default(),
         };
-        let entry =
-            Entry { conversation, kind, hash, touched: ts, list: ONE_SIDED, older: NONE, younger: NONE };
+        let entry = Entry { conversation, kind, hash, touched: ts, older: NONE, younger: NONE };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(entry);
@@ -368,7 +397,7 @@ impl<T: Default> FlowTable<T> {
 
     fn unlink(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return };
-        let (older, younger, list) = (entry.older, entry.younger, entry.list);
+        let (older, younger, list) = (entry.older, entry.younger, entry.list());
         self.lists[list].count -= 1;
         match self.entries.get_mut(older as usize) {
             Some(Some(neighbour)) => neighbour.younger = younger,
@@ -384,7 +413,7 @@ impl<T: Default> FlowTable<T> {
     fn move_to(&mut self, at: u32, list: usize) {
         self.unlink(at);
         if let Some(Some(entry)) = self.entries.get_mut(at as usize) {
-            entry.list = list;
+            entry.conversation.turn.0 = list as u8;
         }
         self.link(at);
     }
@@ -410,7 +439,8 @@ impl<T: Default> FlowTable<T> {
     /// Puts a conversation at the young end of its list.
     fn link(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
-        let list = entry.list;
+        entry.conversation.turn.1 = self.number;
+        let list = entry.list();
         self.lists[list].count += 1;
         let youngest = std::mem::replace(&mut self.lists[list].youngest, at);
         (entry.older, entry.younger) = (youngest, NONE);
