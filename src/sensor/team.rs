@@ -573,5 +573,5 @@ impl Member {
 }
 
 fn is_mine(route: u64, place: usize, workers: usize) -> bool {
-    ((route >> 32) * workers as u64 >> 32) as usize == place
+    (((route >> 32) * workers as u64) >> 32) as usize == place
 }
