@@ -26,7 +26,8 @@ const MODBUS: [&[u8]; 2] = [
 /// Requests class 0 (IEEE 1815-2012, 11.2.1: the frame of a real master) and an empty answer.
 const DNP3: [&[u8]; 2] = [
     &[
-        0x05, 0x64, 0x0b, 0xc4, 0x0a, 0x00, 0x01, 0x00, 0xfc, 0x42, 0xc0, 0xc0, 0x01, 0x3c, 0x01, 0x06, 0xff, 0x50,
+        0x05, 0x64, 0x0b, 0xc4, 0x0a, 0x00, 0x01, 0x00, 0xfc, 0x42, 0xc0, 0xc0, 0x01, 0x3c, 0x01, 0x06, 0xff,
+        0x50,
     ],
     &[0x05, 0x64, 0x05, 0x44, 0x01, 0x00, 0x0a, 0x00, 0x44, 0xb7],
 ];
@@ -57,7 +58,8 @@ impl Talk {
         let client = ([10, 1, (conversation >> 8) as u8, conversation as u8], 1024 + conversation as u16);
         let device = ([10, 2, 0, 1], port);
         let (src, dst) = if back { (device, client) } else { (client, device) };
-        let tcp = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(src.0, dst.0, 64).tcp(src.1, dst.1, seq, 1024);
+        let tcp =
+            PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(src.0, dst.0, 64).tcp(src.1, dst.1, seq, 1024);
         let tcp = if syn { tcp.syn() } else { tcp.ack(1) };
         let mut octets = Vec::new();
         tcp.write(&mut octets, data).unwrap();
@@ -70,7 +72,7 @@ impl Talk {
 
 fn octets_of_each(port: u16, said: [&[u8]; 2]) -> usize {
     let mut talk = Talk::new();
-    let mut begin = |talk: &mut Talk, conversation: u32| {
+    let begin = |talk: &mut Talk, conversation: u32| {
         talk.say(conversation, false, port, 0, true, &[]);
         let mut next = 1;
         for _ in 0..3 {

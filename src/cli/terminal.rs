@@ -210,13 +210,11 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
     let Counts { packets: counters, flows, .. } = pipeline.counts();
     let _ = write!(out, "  {} conversations", grouped(flows.opened));
     for (number, words) in [
-        (flows.evicted, "forgotten for lack of room"),
         (flows.gaps, "gaps in streams"),
         (flows.retransmitted, "segments seen before"),
         (flows.copies, "copied datagrams"),
         (flows.stray, "segments out of place"),
         (counters.assembled, "fragmented datagrams put together"),
-        (counters.abandoned, "fragmented datagrams never whole"),
         (counters.overlaps, "overlapping fragments"),
         (counters.bad_ip_checksums, "bad IP checksums"),
         (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
@@ -229,6 +227,9 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
         let _ = write!(out, ", {} packets not decoded ({reason})", grouped(number));
     }
     out.push('\n');
+    for bound in report::bounds(pipeline).iter().filter(|bound| bound.reached > 0) {
+        let _ = writeln!(out, "  {} {}", grouped(bound.reached), bound.goes);
+    }
 }
 
 /// Alerts by rule.

@@ -1,5 +1,6 @@
 //! From the counts of a worker to the series of the metrics.
 
+use super::config::Limits;
 use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
@@ -47,19 +48,13 @@ pub fn passed(pipeline: &mut Pipeline) -> Vec<Passed> {
 pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
     pipeline.gather();
     metrics.fold(pipeline.tally());
-    let Counts { packets, flows, open, forgotten, silent } = pipeline.counts();
+    let Counts { packets, flows, open, silent, .. } = pipeline.counts();
     metrics.flows.set(open as i64);
     raise(&metrics.stream_gaps, flows.gaps);
-    let desk = pipeline.desk();
-    for (what, count) in [
-        ("flow", flows.evicted),
-        ("stream-buffer", flows.buffer_full),
-        ("fragment", packets.abandoned),
-        ("alert-group", desk.counts().evicted),
-        ("rule-memory", forgotten),
-    ] {
-        raise(&metrics.evictions.with_label_values(&[what]), count);
+    for Bound { what, reached, .. } in bounds(pipeline) {
+        raise(&metrics.evictions.with_label_values(&[what]), reached);
     }
+    let desk = pipeline.desk();
     for severity in Severity::ALL {
         for kind in AlertKind::ALL {
             let count = desk.counts().of(severity, kind);
@@ -80,4 +75,65 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
             raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), count);
         }
     }
+}
+
+/// A bound on memory.
+pub struct Bound {
+    /// The word for metrics.
+    pub what: &'static str,
+    /// What goes where it is reached, in words.
+    pub goes: &'static str,
+    /// Its key in `[limits]`, where it has one.
+    pub key: Option<&'static str>,
+    /// How often it was reached.
+    pub reached: u64,
+}
+
+impl Bound {
+    /// What to tell a person once it was reached.
+    pub fn sentence(&self, limits: &Limits) -> String {
+        let Bound { what, goes, key, reached } = self;
+        let value = match *key {
+            Some("flows") => format!("flows = {}", limits.flows),
+            Some("sessions-mib") => format!("sessions-mib = {}", limits.sessions_mib),
+            Some("fragments-mib") => format!("fragments-mib = {}", limits.fragments_mib),
+            Some("alert-groups") => format!("alert-groups = {}", limits.alert_groups),
+            Some(_) => format!("stream-kib = {}, streams-mib = {}", limits.stream_kib, limits.streams_mib),
+            None => "a fixed bound".into(),
+        };
+        format!(
+            "a limit was reached ({value}): {reached} {goes}. The oldest go first; they are counted in \
+             wayside_evictions_total{{what=\"{what}\"}}. A flood, or a plant larger than the limit"
+        )
+    }
+}
+
+/// The bounds on memory of a pipeline and how often each was reached, as of [`Pipeline::gather`].
+pub fn bounds(pipeline: &Pipeline) -> [Bound; 6] {
+    let Counts { packets, flows, forgotten, .. } = pipeline.counts();
+    let groups = pipeline.desk().counts().evicted;
+    let bound = |what, goes, key, reached| Bound { what, goes, key, reached };
+    [
+        bound("flow", "conversations forgotten for lack of room", Some("flows"), flows.evicted),
+        bound(
+            "stream-buffer",
+            "holes in streams given up for lack of room",
+            Some("streams-mib"),
+            flows.buffer_full,
+        ),
+        bound(
+            "session",
+            "conversations forgotten since unfinished messages took too much room",
+            Some("sessions-mib"),
+            flows.states_full,
+        ),
+        bound(
+            "fragment",
+            "fragmented datagrams never whole, or given up for lack of room",
+            Some("fragments-mib"),
+            packets.abandoned,
+        ),
+        bound("alert-group", "groups of alerts closed early for lack of room", Some("alert-groups"), groups),
+        bound("rule-memory", "uses and values of rules forgotten for lack of room", None, forgotten),
+    ]
 }

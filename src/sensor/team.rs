@@ -138,7 +138,12 @@ impl Team {
         let central = Central::new(desk, emit, events);
         // Rounded up: a bound is never met earlier than it would be by one worker, where hosts are evenly shared.
         let share = |all: usize| all.div_ceil(workers);
-        let limits = Limits { flows: share(flows.flows), streams: share(flows.streams), ..flows };
+        let limits = Limits {
+            flows: share(flows.flows),
+            streams: share(flows.streams),
+            states: share(flows.states),
+            ..flows
+        };
         let hands: io::Result<Vec<Hand>> = (0..workers)
             .map(|place| {
                 let worker = Worker::new(limits, 0, tally.another(), Notes::new(central.form()));

@@ -29,13 +29,22 @@ pub struct Limits {
     pub stream: usize,
     /// Octets of early segments kept over all connections.
     pub streams: usize,
+    /// Octets that the users' states may hold over all conversations: requests that wait for their answers, messages
+    /// whose end has not come.
+    pub states: usize,
     /// Nanoseconds without a packet after which a conversation is forgotten.
     pub idle: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { flows: 200_000, stream: 256 << 10, streams: 64 << 20, idle: 7_200_000_000_000 }
+        Limits {
+            flows: 200_000,
+            stream: 256 << 10,
+            streams: 64 << 20,
+            states: 256 << 20,
+            idle: 7_200_000_000_000,
+        }
     }
 }
 
@@ -50,6 +59,12 @@ pub enum Delivery<'a> {
     Datagram(&'a [u8]),
     /// The conversation is over or forgotten; nothing follows.
     Closed,
+}
+
+/// A user's state of a conversation.
+pub trait State: Default {
+    /// Octets that it holds on the heap.
+    fn held(&self) -> usize;
 }
 
 /// One conversation between two ends.
@@ -80,6 +95,8 @@ pub struct Counters {
     pub opened: u64,
     /// Conversations forgotten because the table was full.
     pub evicted: u64,
+    /// Conversations forgotten because the users' states held too much.
+    pub states_full: u64,
     /// Datagrams that were a mirror port's copy.
     pub copies: u64,
     /// Segments that held nothing new: retransmissions and copies.
@@ -101,6 +118,7 @@ impl Counters {
     pub fn add(&mut self, other: &Counters) {
         self.opened += other.opened;
         self.evicted += other.evicted;
+        self.states_full += other.states_full;
         self.copies += other.copies;
         self.retransmitted += other.retransmitted;
         self.out_of_order += other.out_of_order;
@@ -121,6 +139,8 @@ struct Entry<T> {
     kind: Kind,
     hash: u64,
     touched: Timestamp,
+    /// Octets that the user's state held after its last packet.
+    held: usize,
     older: u32,
     younger: u32,
 }
@@ -153,6 +173,8 @@ pub struct FlowTable<T> {
     lists: [List; 3],
     /// The number of the present packet.
     number: u64,
+    /// Octets that the users' states hold.
+    held: usize,
     counters: Counters,
     halves: HalfCounters,
 }
@@ -164,7 +186,7 @@ impl<T> Entry<T> {
     }
 }
 
-impl<T: Default> FlowTable<T> {
+impl<T: State> FlowTable<T> {
     /// An empty table.
     pub fn new(limits: Limits) -> Self {
         let empty = List { oldest: NONE, youngest: NONE, count: 0 };
@@ -176,6 +198,7 @@ impl<T: Default> FlowTable<T> {
             free: Vec::new(),
             lists: [empty; 3],
             number: 0,
+            held: 0,
             counters: Counters::default(),
             halves: HalfCounters::default(),
         }
@@ -257,6 +280,21 @@ impl<T: Default> FlowTable<T> {
                 on(&mut entry.conversation, side, Delivery::Datagram(packet.payload));
             }
             (Kind::Tcp { .. }, None) => {}
+        }
+        if !packet.payload.is_empty() {
+            self.weigh(at, on);
+        }
+    }
+
+    /// Notes what a conversation's state holds now; where all hold too much, conversations go.
+    fn weigh(&mut self, at: u32, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
+        let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
+        let now = entry.conversation.state.held();
+        let before = std::mem::replace(&mut entry.held, now);
+        self.held = (self.held + now).saturating_sub(before);
+        while self.held > self.limits.states && !self.is_empty() {
+            self.counters.states_full += 1;
+            self.remove(self.dispensable(), on);
         }
     }
 
@@ -348,7 +386,7 @@ impl<T: Default> FlowTable<T> {
             turn: (ONE_SIDED as u8, self.number),
             state: T::default(),
         };
-        let entry = Entry { conversation, kind, hash, touched: ts, older: NONE, younger: NONE };
+        let entry = Entry { conversation, kind, hash, touched: ts, held: 0, older: NONE, younger: NONE };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(entry);
@@ -372,6 +410,7 @@ impl<T: Default> FlowTable<T> {
         self.unlink(at);
         let Some(mut entry) = self.entries.get_mut(at as usize).and_then(Option::take) else { return };
         self.free.push(at);
+        self.held = self.held.saturating_sub(entry.held);
         if let Ok(found) = self.index.find_entry(entry.hash, |place| *place == at) {
             found.remove();
         }
