@@ -216,9 +216,13 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
         (flows.retransmitted, "segments seen before"),
         (flows.copies, "copied datagrams"),
         (flows.stray, "segments out of place"),
+        (flows.conflicting, "segments that contradict earlier ones"),
+        (flows.doubtful, "doubtful segments set aside"),
+        (counters.urgent, "segments with urgent data"),
         (assembled, "fragmented datagrams put together"),
         (fragments_lost, "fragmented datagrams never whole"),
         (overlaps, "overlapping fragments"),
+        (decoder.fragment_conflicts(), "fragments that contradict earlier ones"),
         (counters.bad_ip_checksums, "bad IP checksums"),
         (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
     ] {

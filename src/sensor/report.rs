@@ -71,6 +71,15 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
     let counters = *pipeline.decoder().counters();
     raise(&metrics.checksum_errors.with_label_values(&["ip"]), counters.bad_ip_checksums);
     raise(&metrics.checksum_errors.with_label_values(&["transport"]), counters.bad_transport_checksums);
+    for (what, count) in [
+        ("conflicting-segment", flows.conflicting),
+        ("conflicting-fragment", pipeline.decoder().fragment_conflicts()),
+        ("set-aside", flows.doubtful),
+        ("out-of-place", flows.stray),
+        ("urgent", counters.urgent),
+    ] {
+        raise(&metrics.odd.with_label_values(&[what]), count);
+    }
     for (reason, count) in pipeline::skipped(&counters) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }
