@@ -95,14 +95,15 @@ impl Fragments {
         let mut conflict = false;
         if !fragment.more {
             // Two ends that differ, or octets beyond the end, are a disagreement too.
-            conflict = *datagram.length.get_or_insert(end) != end;
+            conflict = *datagram.length.get_or_insert(end) != end || datagram.octets.len() > end;
         }
+        conflict |= datagram.length.is_some_and(|length| end > length);
         if datagram.octets.len() < end {
             self.bytes += end - datagram.octets.len();
             datagram.octets.resize(end, 0);
         }
         let (overlaps, differs) = datagram.fill(fragment.offset, end, fragment.bytes);
-        conflict |= differs || datagram.length.is_some_and(|length| datagram.octets.len() > length);
+        conflict |= differs;
         self.overlaps += u64::from(overlaps);
         self.conflicting += u64::from(conflict);
         let whole = datagram

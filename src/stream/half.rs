@@ -197,18 +197,18 @@ impl Half {
         self.waiting.is_some() || self.aside.is_some()
     }
 
-    /// Whether a receiver probably drops this segment; notes what its sender's packets are like.
-    fn doubts(&mut self, segment: &Segment<'_>) -> bool {
+    /// Whether a receiver probably drops this segment.
+    fn doubts(&self, segment: &Segment<'_>) -> bool {
         let doubtful = segment.early
             || segment.checksum == Checksum::Bad && self.vouched
             || segment.ttl < self.ttl / 2 && segment.ttl > 0;
-        self.ttl = self.ttl.max(segment.ttl);
         doubtful && !segment.bytes.is_empty() && segment.cut == 0
     }
 
-    /// Notes that a checksum of the sender fits.
-    pub fn vouch(&mut self, checksum: Checksum) {
+    /// Notes what the sender's packets are like: whether their checksums fit, and how far they may go.
+    pub fn vouch(&mut self, checksum: Checksum, ttl: u8) {
         self.vouched |= checksum == Checksum::Good;
+        self.ttl = self.ttl.max(ttl);
     }
 
     /// Takes a segment; `out` gets what is in order now.

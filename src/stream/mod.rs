@@ -531,7 +531,7 @@ impl TcpTurn<'_> {
             }
         }
         if !tcp.rst {
-            half.vouch(packet.checksum);
+            half.vouch(packet.checksum, packet.ttl);
         }
         // What is acknowledged came before what answers it.
         if tcp.ack_flag && ours {
