@@ -277,8 +277,8 @@ fn segments_behind_a_hole() {
     // A connection begins, then lacks its first octets for ever; each of 5,000 hosts in turn, on new ports.
     flood("segments behind a hole", |out, n| {
         let (host, round) = ((n % 5_000) as u32, n / 5_000);
-        let port = 1024 + (round / 40 % 60_000) as u16;
-        match round % 40 {
+        let port = 1024 + (round / 6 % 60_000) as u16;
+        match round % 6 {
             0 => tcp(out, host, port, 1, SYN, &none),
             more => tcp(out, host, port, 100 + 2_000 * more as u32, ACK, &body),
         }
