@@ -215,8 +215,8 @@ fn flood(name: &str, make: impl Fn(&mut Vec<u8>, u64)) {
         one(&mut pipe, &mut number, near(last, step as i64 + 1));
     }
     let rate = number as f64 / begin.elapsed().as_secs_f64();
-    let (flows, open) = pipe.flows();
-    let decoder = pipe.decoder().fragment_counts();
+    let counts = pipe.counts();
+    let (flows, open) = (counts.flows, counts.open);
     println!(
         "{name}: {number} packets, {rate:.0} a second; heap {} KiB after a third, {} KiB at most after that; \
          resident {} KiB and {} KiB; {open} conversations, {} evicted, {} out of order, {} buffers full, \
@@ -228,7 +228,7 @@ fn flood(name: &str, make: impl Fn(&mut Vec<u8>, u64)) {
         flows.evicted,
         flows.out_of_order,
         flows.buffer_full,
-        decoder.1,
+        counts.packets.abandoned,
     );
     pipe.finish().unwrap();
     let (alone, said) = (alone.lock().unwrap(), said.lock().unwrap());

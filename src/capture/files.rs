@@ -8,7 +8,8 @@
 use super::input::{self, Counter};
 use super::listing::{self, Found};
 use super::reader::{Cut, Ending, Reader};
-use super::{CaptureError, Frame};
+use super::{CaptureError, Frame, Link};
+use crate::address::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read};
@@ -116,7 +117,7 @@ impl Files {
     /// # Errors
     /// The system failed to read a named file on. The frames of the other files follow on the next call.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not lend its buffer")]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         let cut = loop {
             let Some(active) = &mut self.active else {
@@ -140,6 +141,18 @@ impl Files {
             wire_len: cut.wire_len,
             data: active.reader.octets(&cut),
         }))
+    }
+
+    /// Passes over frames at most `most` times while `is_passed` says so of their time, link type, length on the wire
+    /// and octets. It may stop earlier: what [`Files::next`] brings then may be one that `is_passed` would have passed.
+    #[inline(always)]
+    pub fn pass(&mut self, most: u64, mut is_passed: impl FnMut(Timestamp, Link, u32, &[u8]) -> bool) {
+        let until = self.until;
+        if let Some(active) = &mut self.active {
+            active.reader.pass(most, |ts, link, wire_len, data| {
+                ts.nanos <= until && is_passed(ts, link, wire_len, data)
+            });
+        }
     }
 
     /// The names of the files, as they were given or found: the places that [`Frame::source`] means.

@@ -122,8 +122,40 @@ impl Reader {
     }
 
     /// Cuts the next packet, `None` at the end of the file.
-    #[inline]
+    // Inlined with care: what it returns is too large for registers, and to hand it over in memory costs more than to
+    // cut it.
+    #[inline(always)]
     pub(super) fn cut(&mut self) -> Option<Cut> {
+        if let Format::Pcap(header) = &self.format
+            && let Step::Packet(record) = header.step(self.buffer.available())
+        {
+            return Some(self.take(record));
+        }
+        self.cut_otherwise()
+    }
+
+    /// Passes over packets at most `most` times while `is_passed` says so of their time, link type, length on the wire
+    /// and octets. It may stop earlier, at whatever is not a packet of a plain pcap file.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, most: u64, mut is_passed: impl FnMut(Timestamp, Link, u32, &[u8]) -> bool) {
+        let Format::Pcap(header) = &self.format else { return };
+        let mut bytes = self.buffer.available();
+        let (all, mut passed) = (bytes.len(), 0);
+        while passed < most
+            && let Step::Packet(record) = header.step(bytes)
+            && let Some(data) = bytes.get(record.header..record.header + record.length)
+            && is_passed(record.ts, record.link, record.wire_len, data)
+        {
+            bytes = bytes.get(record.total..).unwrap_or_default();
+            passed += 1;
+        }
+        self.packets += passed;
+        let octets = all - bytes.len();
+        self.buffer.consume(octets);
+    }
+
+    #[inline(never)]
+    fn cut_otherwise(&mut self) -> Option<Cut> {
         loop {
             let bytes = self.buffer.available();
             let step = match &mut self.format {
@@ -131,12 +163,7 @@ impl Reader {
                 Format::Pcapng(section) => section.step(bytes),
             };
             match step {
-                Step::Packet(Record { ts, link, wire_len, header, length, total }) => {
-                    let position = self.buffer.position() + header;
-                    self.buffer.consume(total);
-                    self.packets += 1;
-                    return Some(Cut { ts, link, wire_len, number: self.packets, position, length });
-                }
+                Step::Packet(record) => return Some(self.take(record)),
                 other => {
                     if !self.advance(other) {
                         return None;
@@ -144,6 +171,15 @@ impl Reader {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, record: Record) -> Cut {
+        let Record { ts, link, wire_len, header, length, total } = record;
+        let position = self.buffer.position() + header;
+        self.buffer.consume(total);
+        self.packets += 1;
+        Cut { ts, link, wire_len, number: self.packets, position, length }
     }
 
     /// Does what a step asks for that found no packet; false at the end.

@@ -20,6 +20,10 @@ pub struct Arguments {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "wayside.toml")]
     config: PathBuf,
+
+    /// Threads that decode and judge, each for its share of the hosts; without it what the configuration says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
 }
 
 /// Watches until a signal ends it.
@@ -52,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             ..stream::Limits::default()
         },
         fragments: config.limits.fragments_mib << 20,
+        workers: arguments.workers.map_or(config.sensor.workers, usize::from),
         alert_groups: config.limits.alert_groups,
         alert_window: config.alerts.window.unwrap_or(60),
         listen: config.web.listen,

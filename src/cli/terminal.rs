@@ -1,7 +1,7 @@
 //! What a person sees on a terminal: alerts, a progress bar, the summary at the end.
 
 use crate::alert::{Alert, AlertKind};
-use crate::sensor::pipeline::{self, Pipeline};
+use crate::sensor::pipeline::{self, Counts, Pipeline};
 use crate::sensor::report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashSet};
@@ -179,8 +179,10 @@ fn summary_text(
             }
         }
         if !counts.reasons.is_empty() {
+            let mut reasons = counts.reasons.to_vec();
+            reasons.sort_unstable_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
             let reasons: Vec<String> =
-                counts.reasons.iter().map(|(label, n)| format!("{label} {}", grouped(*n))).collect();
+                reasons.iter().map(|(label, n)| format!("{label} {}", grouped(*n))).collect();
             let _ = write!(out, " ({})", reasons.join(", "));
         }
         out.push('\n');
@@ -205,10 +207,7 @@ fn summary_text(
 
 /// Conversations, and what stood in the way of seeing everything.
 fn trouble(pipeline: &Pipeline, out: &mut String) {
-    let (flows, _) = pipeline.flows();
-    let decoder = pipeline.decoder();
-    let counters = decoder.counters();
-    let (assembled, fragments_lost, overlaps) = decoder.fragment_counts();
+    let Counts { packets: counters, flows, .. } = pipeline.counts();
     let _ = write!(out, "  {} conversations", grouped(flows.opened));
     for (number, words) in [
         (flows.evicted, "forgotten for lack of room"),
@@ -219,10 +218,10 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
         (flows.conflicting, "segments that contradict earlier ones"),
         (flows.doubtful, "doubtful segments set aside"),
         (counters.urgent, "segments with urgent data"),
-        (assembled, "fragmented datagrams put together"),
-        (fragments_lost, "fragmented datagrams never whole"),
-        (overlaps, "overlapping fragments"),
-        (decoder.fragment_conflicts(), "fragments that contradict earlier ones"),
+        (counters.assembled, "fragmented datagrams put together"),
+        (counters.abandoned, "fragmented datagrams never whole"),
+        (counters.overlaps, "overlapping fragments"),
+        (counters.fragment_conflicts, "fragments that contradict earlier ones"),
         (counters.bad_ip_checksums, "bad IP checksums"),
         (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
     ] {
@@ -230,7 +229,7 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
             let _ = write!(out, ", {} {words}", grouped(number));
         }
     }
-    for (reason, number) in pipeline::skipped(counters) {
+    for (reason, number) in pipeline::skipped(&counters) {
         let _ = write!(out, ", {} packets not decoded ({reason})", grouped(number));
     }
     out.push('\n');

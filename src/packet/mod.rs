@@ -9,6 +9,9 @@
 
 pub mod checksum;
 mod fragments;
+mod route;
+
+pub use route::{route, route_of};
 
 use crate::address::{Address, Endpoint, Mac, Timestamp, Transport};
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice, UdpHeaderSlice};
@@ -172,8 +175,31 @@ pub struct Counters {
     pub fragments: u64,
     /// TCP segments with an urgent pointer.
     pub urgent: u64,
+    /// Fragmented datagrams put together.
+    pub assembled: u64,
+    /// Fragmented datagrams given up: never whole, or room was needed.
+    pub abandoned: u64,
+    /// Fragments that overlap others.
+    pub overlaps: u64,
+    /// Fragments that say other octets than those that came before for the same place.
+    pub fragment_conflicts: u64,
     /// Frames skipped, by [`Skip`].
     pub skipped: [u64; Skip::ALL.len()],
+}
+
+impl Counters {
+    /// Adds those of another decoder.
+    pub fn add(&mut self, other: &Counters) {
+        self.bad_ip_checksums += other.bad_ip_checksums;
+        self.bad_transport_checksums += other.bad_transport_checksums;
+        self.fragments += other.fragments;
+        self.assembled += other.assembled;
+        self.abandoned += other.abandoned;
+        self.overlaps += other.overlaps;
+        self.fragment_conflicts += other.fragment_conflicts;
+        self.urgent += other.urgent;
+        self.skipped.iter_mut().zip(other.skipped).for_each(|(own, other)| *own += other);
+    }
 }
 
 /// Decodes frames. Holds the fragments that wait for their rest.
@@ -219,18 +245,15 @@ impl Decoder {
     }
 
     /// What was counted so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// Fragmented datagrams put together, given up, and overlapping fragments.
-    pub fn fragment_counts(&self) -> (u64, u64, u64) {
-        (self.fragments.completed, self.fragments.evicted, self.fragments.overlaps)
-    }
-
-    /// Fragments that say other octets than those that came before for the same place.
-    pub fn fragment_conflicts(&self) -> u64 {
-        self.fragments.conflicting
+    pub fn counters(&self) -> Counters {
+        let Fragments { completed, evicted, overlaps, conflicting, .. } = self.fragments;
+        Counters {
+            assembled: completed,
+            abandoned: evicted,
+            overlaps,
+            fragment_conflicts: conflicting,
+            ..self.counters
+        }
     }
 
     /// Decodes one frame of this link type. `wire_len` is how many octets it had on the wire: no length field in it

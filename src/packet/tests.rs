@@ -129,7 +129,7 @@ fn fragments_become_a_datagram() {
     let told = told(decoder.decode(link::RAW, Timestamp::default(), &pieces[2], 0));
     assert_eq!(told, format!("10.0.0.1:1 > 10.0.0.2:2 {payload:?} cut 0"));
     assert_eq!(decoder.counters().bad_transport_checksums, 0, "the checksum spans the fragments");
-    assert_eq!(decoder.fragment_counts().0, 1);
+    assert_eq!(decoder.counters().assembled, 1);
 }
 
 #[test]

@@ -37,11 +37,19 @@ pub struct Config {
 }
 
 /// `[sensor]`: who this is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SensorTable {
     /// The name that alerts carry; the host name where none is given.
     pub name: Option<String>,
+    /// Threads that decode and judge, each for its share of the hosts.
+    pub workers: usize,
+}
+
+impl Default for SensorTable {
+    fn default() -> Self {
+        SensorTable { name: None, workers: 1 }
+    }
 }
 
 /// `[[interface]]`: one interface to listen on.
@@ -215,6 +223,10 @@ impl Config {
                 config.web.listen
             );
             return Err(wrong(place("listen"), message));
+        }
+        if !(1..=64).contains(&config.sensor.workers) {
+            let message = format!("workers = {}: 1 to 64, no more than cores", config.sensor.workers);
+            return Err(wrong(place("workers"), message));
         }
         if config.limits.flows == 0 || config.limits.idle == 0 {
             return Err(wrong(place("[limits]"), "limits must be at least 1".into()));

@@ -52,6 +52,8 @@ pub struct Setup {
     pub flows: stream::Limits,
     /// Octets of fragments kept.
     pub fragments: usize,
+    /// Threads that decode and judge.
+    pub workers: usize,
     /// Alerts being grouped at once.
     pub alert_groups: usize,
     /// Seconds without another message after which a grouped alert is closed.
@@ -197,7 +199,8 @@ impl Sensor {
         if let Some(audit) = &mut audit {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
-        let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0, audit };
+        let pipeline = Pipeline::with_workers(parts, setup.workers)?;
+        let mut worker = Worker { pipeline, taps, metrics, number: 0, lag: 0.0, audit };
         worker.run(&taken, &changed);
         ready.set(false);
         let failed = worker
@@ -369,7 +372,17 @@ impl Worker {
         let mut reported = Instant::now();
         loop {
             match batches.recv_timeout(Duration::from_millis(100)) {
-                Ok(batch) => self.batch(&batch),
+                Ok(batch) => {
+                    let mut last = self.batch(&batch);
+                    // With what waits behind it, so that several workers have enough to share.
+                    for batch in batches.try_iter().take(BATCHES) {
+                        last = self.batch(&batch);
+                    }
+                    self.pipeline.settle();
+                    if let Some(last) = last {
+                        self.lag = now().since(last) as f64 / 1e9;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -396,8 +409,9 @@ impl Worker {
         }
     }
 
-    fn batch(&mut self, batch: &Batch) {
-        let Some(tap) = self.taps.get(usize::from(batch.source)) else { return };
+    /// Takes the frames of one interface; returns the time of the last one.
+    fn batch(&mut self, batch: &Batch) -> Option<Timestamp> {
+        let tap = self.taps.get(usize::from(batch.source))?;
         let (mut start, mut wire) = (0, 0);
         for head in &batch.heads {
             self.number += 1;
@@ -414,9 +428,7 @@ impl Worker {
         }
         tap.packets.fetch_add(batch.heads.len() as u64, Ordering::Relaxed);
         tap.bytes.fetch_add(wire, Ordering::Relaxed);
-        if let Some(last) = batch.heads.last() {
-            self.lag = now().since(last.ts) as f64 / 1e9;
-        }
+        batch.heads.last().map(|head| head.ts)
     }
 
     /// Brings the metrics up to date.

@@ -1,6 +1,6 @@
 //! From the counts of a worker to the series of the metrics.
 
-use super::pipeline::{self, Pipeline};
+use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
 use crate::metrics::{Metrics, raise};
@@ -45,18 +45,18 @@ pub fn passed(pipeline: &mut Pipeline) -> Vec<Passed> {
 
 /// Brings the metrics up to what a worker has counted. Call it about once a second, for the same worker each time.
 pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
+    pipeline.gather();
     metrics.fold(pipeline.tally());
-    let (flows, open) = pipeline.flows();
+    let Counts { packets, flows, open, forgotten, silent } = pipeline.counts();
     metrics.flows.set(open as i64);
     raise(&metrics.stream_gaps, flows.gaps);
-    let (_, fragments, _) = pipeline.decoder().fragment_counts();
     let desk = pipeline.desk();
     for (what, count) in [
         ("flow", flows.evicted),
         ("stream-buffer", flows.buffer_full),
-        ("fragment", fragments),
+        ("fragment", packets.abandoned),
         ("alert-group", desk.counts().evicted),
-        ("rule-memory", pipeline.memory().0),
+        ("rule-memory", forgotten),
     ] {
         raise(&metrics.evictions.with_label_values(&[what]), count);
     }
@@ -68,26 +68,25 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
             }
         }
     }
-    let counters = *pipeline.decoder().counters();
-    raise(&metrics.checksum_errors.with_label_values(&["ip"]), counters.bad_ip_checksums);
-    raise(&metrics.checksum_errors.with_label_values(&["transport"]), counters.bad_transport_checksums);
+    raise(&metrics.checksum_errors.with_label_values(&["ip"]), packets.bad_ip_checksums);
+    raise(&metrics.checksum_errors.with_label_values(&["transport"]), packets.bad_transport_checksums);
     for (what, count) in [
         ("conflicting-segment", flows.conflicting),
-        ("conflicting-fragment", pipeline.decoder().fragment_conflicts()),
+        ("conflicting-fragment", packets.fragment_conflicts),
         ("set-aside", flows.doubtful),
         ("out-of-place", flows.stray),
-        ("urgent", counters.urgent),
+        ("urgent", packets.urgent),
     ] {
         raise(&metrics.odd.with_label_values(&[what]), count);
     }
-    for (reason, count) in pipeline::skipped(&counters) {
+    for (reason, count) in pipeline::skipped(&packets) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }
-    metrics.silent_expectations.set(pipeline.memory().1 as i64);
+    metrics.silent_expectations.set(silent as i64);
     if let Some((rules, hits)) = pipeline.rules() {
         metrics.rules.set(rules.rules().len() as i64);
-        for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| **count > 0) {
-            raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), *count);
+        for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| *count > 0) {
+            raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), count);
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::half::distance;
 
 /// Octets of the ring; a power of two.
-const SIZE: usize = 4 << 20;
+const SIZE: usize = 256 << 10;
 /// Octets kept of one delivery, the last ones.
 const KEPT: usize = 2048;
 /// Octets before those of a record: the record before it, the sequence number, the length.

@@ -67,6 +67,9 @@ pub struct Conversation<T> {
     pub client: Option<Side>,
     /// When its last packet came.
     pub last_seen: Timestamp,
+    /// Its place in the order in which conversations are forgotten: which list, and the number of the packet that put
+    /// it there.
+    pub turn: (u8, u64),
     /// The user's state.
     pub state: T,
 }
@@ -98,6 +101,23 @@ pub struct Counters {
     pub buffer_full: u64,
 }
 
+impl Counters {
+    /// Adds those of another table.
+    pub fn add(&mut self, other: &Counters) {
+        self.opened += other.opened;
+        self.evicted += other.evicted;
+        self.copies += other.copies;
+        self.retransmitted += other.retransmitted;
+        self.out_of_order += other.out_of_order;
+        self.stray += other.stray;
+        self.conflicting += other.conflicting;
+        self.doubtful += other.doubtful;
+        self.gaps += other.gaps;
+        self.lost += other.lost;
+        self.buffer_full += other.buffer_full;
+    }
+}
+
 enum Kind {
     Tcp { halves: [Half; 2], fins: u8 },
     Datagrams { recent: [(u64, Timestamp); 2] },
@@ -108,8 +128,6 @@ struct Entry<T> {
     kind: Kind,
     hash: u64,
     touched: Timestamp,
-    /// Which of the lists it is in.
-    list: usize,
     /// The VLANs that A and B are in; 0 where none was seen.
     vlans: [u16; 2],
     older: u32,
@@ -145,8 +163,17 @@ pub struct FlowTable<T> {
     free: Vec<u32>,
     /// Open and closed conversations, by when they were last touched.
     lists: [List; 3],
+    /// The number of the present packet.
+    number: u64,
     counters: Counters,
     halves: Common,
+}
+
+impl<T> Entry<T> {
+    /// Which of the lists it is in.
+    fn list(&self) -> usize {
+        usize::from(self.conversation.turn.0)
+    }
 }
 
 impl<T: Default> FlowTable<T> {
@@ -160,6 +187,7 @@ impl<T: Default> FlowTable<T> {
             entries: Vec::new(),
             free: Vec::new(),
             lists: [empty; 3],
+            number: 0,
             counters: Counters::default(),
             halves: Common::default(),
         }
@@ -191,13 +219,15 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
-    /// Takes one packet; `on` gets what it brings.
+    /// Takes one packet; `on` gets what it brings. `number` counts all packets, also those that other tables take.
     pub fn packet(
         &mut self,
+        number: u64,
         ts: Timestamp,
         packet: &Packet<'_>,
         on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
     ) {
+        self.number = number;
         let hash = self.hash(packet);
         let mut place = self.place(hash, packet);
         let mut former = None;
@@ -224,7 +254,7 @@ impl<T: Default> FlowTable<T> {
             half.stood_at(former);
         }
         let limit = if self.halves.buffered > self.limits.streams { 0 } else { self.limits.stream };
-        if side == Side::B && entry.list == ONE_SIDED {
+        if side == Side::B && entry.list() == ONE_SIDED {
             self.move_to(at, SPOKEN);
         }
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
@@ -232,9 +262,9 @@ impl<T: Default> FlowTable<T> {
             (Kind::Tcp { halves, fins }, Some(tcp)) => {
                 let mut table = TcpTurn { halves, fins, counters: &mut self.halves, limit };
                 match table.turn(&mut entry.conversation, side, ts, packet, tcp, on) {
-                    Turn::Closing if entry.list != CLOSED => self.move_to(at, CLOSED),
+                    Turn::Closing if entry.list() != CLOSED => self.move_to(at, CLOSED),
                     // Whoever closed it, or seemed to: it goes on.
-                    Turn::Data if entry.list == CLOSED => self.move_to(at, SPOKEN),
+                    Turn::Data if entry.list() == CLOSED => self.move_to(at, SPOKEN),
                     _ => {}
                 }
             }
@@ -259,7 +289,8 @@ impl<T: Default> FlowTable<T> {
         let idle = self.limits.idle;
         for (list, time) in [(SPOKEN, idle), (CLOSED, LINGER.min(idle)), (ONE_SIDED, idle)] {
             while let Some(Some(entry)) = self.entries.get(self.lists[list].oldest as usize) {
-                if now.since(entry.conversation.last_seen) <= time {
+                // The time of the list's order: within a second of the last packet.
+                if now.since(entry.touched) <= time {
                     break;
                 }
                 self.remove(self.lists[list].oldest, on);
@@ -267,11 +298,11 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
-    /// Ends every conversation, the oldest first.
+    /// Ends every conversation, in the order of [`Conversation::turn`].
     pub fn finish(&mut self, on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>)) {
-        for place in 0..self.entries.len() {
-            if self.entries[place].is_some() {
-                self.remove(place as u32, on);
+        for list in [SPOKEN, CLOSED, ONE_SIDED] {
+            while self.lists[list].oldest != NONE {
+                self.remove(self.lists[list].oldest, on);
             }
         }
     }
@@ -333,7 +364,7 @@ impl<T: Default> FlowTable<T> {
         !half.fits_syn(tcp.seq)
             && match tcp.ack_flag {
                 false => closed || !half.stands(),
-                true => entry.list == CLOSED || other.is_granted(tcp.ack),
+                true => entry.list() == CLOSED || other.is_granted(tcp.ack),
             }
     }
 
@@ -360,6 +391,7 @@ impl<T: Default> FlowTable<T> {
             vlan: packet.vlan,
             client: None,
             last_seen: ts,
+            turn: (ONE_SIDED as u8, self.number),
             state: T::default(),
         };
         let entry = Entry {
@@ -367,7 +399,6 @@ impl<T: Default> FlowTable<T> {
             kind,
             hash,
             touched: ts,
-            list: ONE_SIDED,
             vlans: [packet.vlan.unwrap_or(0), 0],
             older: NONE,
             younger: NONE,
@@ -420,7 +451,7 @@ impl<T: Default> FlowTable<T> {
 
     fn unlink(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return };
-        let (older, younger, list) = (entry.older, entry.younger, entry.list);
+        let (older, younger, list) = (entry.older, entry.younger, entry.list());
         self.lists[list].count -= 1;
         match self.entries.get_mut(older as usize) {
             Some(Some(neighbour)) => neighbour.younger = younger,
@@ -436,7 +467,7 @@ impl<T: Default> FlowTable<T> {
     fn move_to(&mut self, at: u32, list: usize) {
         self.unlink(at);
         if let Some(Some(entry)) = self.entries.get_mut(at as usize) {
-            entry.list = list;
+            entry.conversation.turn.0 = list as u8;
         }
         self.link(at);
     }
@@ -462,7 +493,8 @@ impl<T: Default> FlowTable<T> {
     /// Puts a conversation at the young end of its list.
     fn link(&mut self, at: u32) {
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
-        let list = entry.list;
+        entry.conversation.turn.1 = self.number;
+        let list = entry.list();
         self.lists[list].count += 1;
         let youngest = std::mem::replace(&mut self.lists[list].youngest, at);
         (entry.older, entry.younger) = (youngest, NONE);

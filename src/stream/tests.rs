@@ -42,18 +42,20 @@ struct Table {
     flows: FlowTable<u32>,
     told: Vec<String>,
     now: i64,
+    number: u64,
 }
 
 impl Table {
     fn new(flows: usize) -> Self {
         let limits = Limits { flows, ..Limits::default() };
-        Table { flows: FlowTable::new(limits), told: Vec::new(), now: 0 }
+        Table { flows: FlowTable::new(limits), told: Vec::new(), now: 0, number: 0 }
     }
 
     fn packet(&mut self, packet: &Packet<'_>) {
         let told = &mut self.told;
         let ts = Timestamp::from_nanos(self.now);
-        self.flows.packet(ts, packet, &mut |conversation, side, delivery| {
+        self.number += 1;
+        self.flows.packet(self.number, ts, packet, &mut |conversation, side, delivery| {
             conversation.state += 1;
             told.push(format!("{side:?} {delivery:?}"));
         });

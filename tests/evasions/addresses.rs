@@ -159,7 +159,7 @@ fn ip_options_and_an_authentication_header_hide_nothing() {
     let mut t = Sensor::new();
     t.ip(&sealed);
     assert_eq!((t.said(), t.writes()), (vec!["write 9".to_owned()], 1));
-    assert_eq!(t.pipe.decoder().counters().bad_transport_checksums, 0);
+    assert_eq!(t.packets().bad_transport_checksums, 0);
 }
 
 #[test]

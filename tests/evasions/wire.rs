@@ -280,12 +280,15 @@ impl Sensor {
     }
 
     pub fn counts(&self) -> Counters {
-        self.pipe.flows().0
+        self.pipe.counts().flows
+    }
+
+    pub fn packets(&self) -> wayside::packet::Counters {
+        self.pipe.counts().packets
     }
 
     /// Packets skipped for this reason.
     pub fn skipped(&self, reason: &str) -> u64 {
-        let counters = self.pipe.decoder().counters();
-        pipeline::skipped(counters).find(|(name, _)| *name == reason).map_or(0, |(_, count)| count)
+        pipeline::skipped(&self.packets()).find(|(name, _)| *name == reason).map_or(0, |(_, count)| count)
     }
 }

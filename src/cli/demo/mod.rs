@@ -86,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
     let rule_paths = vec![folder.path("rules")];
     Ok(Setup {
+        workers: 1,
         interfaces: vec![Interface {
             filter: Some("tcp and (net 127.20.0.0/16 or net 127.30.0.0/16)".into()),
             promiscuous: false,
