@@ -195,6 +195,8 @@ pub struct Metrics {
     pub evictions: IntCounterVec,
     /// Checksums that do not fit, by layer.
     pub checksum_errors: IntCounterVec,
+    /// Packets as hosts seldom send them and attackers do, by what is odd.
+    pub odd: IntCounterVec,
     /// Packets that could not be decoded, by reason.
     pub undecoded: IntCounterVec,
     /// Alerts waiting for an output.
@@ -314,6 +316,11 @@ impl Metrics {
                 "wayside_checksum_errors_total",
                 "Checksums that do not fit; a sender with checksum offload makes them look so.",
                 &["layer"],
+            ),
+            odd: counters(
+                "wayside_odd_packets_total",
+                "Packets as hosts seldom send them and attackers do, by what is odd.",
+                &["what"],
             ),
             undecoded: counters(
                 "wayside_undecoded_packets_total",

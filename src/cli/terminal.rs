@@ -214,8 +214,12 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
         (flows.retransmitted, "segments seen before"),
         (flows.copies, "copied datagrams"),
         (flows.stray, "segments out of place"),
+        (flows.conflicting, "segments that contradict earlier ones"),
+        (flows.doubtful, "doubtful segments set aside"),
+        (counters.urgent, "segments with urgent data"),
         (counters.assembled, "fragmented datagrams put together"),
         (counters.overlaps, "overlapping fragments"),
+        (counters.fragment_conflicts, "fragments that contradict earlier ones"),
         (counters.bad_ip_checksums, "bad IP checksums"),
         (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
     ] {

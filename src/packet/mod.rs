@@ -3,8 +3,9 @@
 //! Flows in: the octets of a captured frame and its link type. Flows out: a [`Packet`] that borrows its payload.
 //! Link layers: Ethernet with VLAN tags (IEEE 802.1Q, 802.1ad), Linux cooked v1 and v2, raw IP, BSD loopback.
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with extension headers; fragments are put together; IP in IP, GRE (RFC 2784,
-//! 2890), ERSPAN I to III and VXLAN (RFC 7348) are unwrapped. A bad checksum is counted, never a reason to look
-//! away: senders with checksum offload make captures look so.
+//! 2890), ERSPAN I to III and VXLAN (RFC 7348) are unwrapped. A bad checksum is counted and said in
+//! [`Packet::checksum`], never a reason to look away: senders with checksum offload make captures look so. Only a
+//! fragment whose IP header does not add up is left out: it would spoil the octets of those that do.
 
 pub mod checksum;
 mod fragments;
@@ -19,7 +20,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Tunnels within tunnels that are unwrapped.
 const DEPTH: u8 = 4;
-/// VLAN tags, and IPv6 extension headers, that are passed over.
+/// VLAN tags and labels that are passed over.
 const HEADERS: usize = 8;
 
 /// Link types, as libpcap numbers them (LINKTYPE_ values).
@@ -53,6 +54,7 @@ const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
 const PROTOCOL_IPV6: u8 = 41;
 const PROTOCOL_GRE: u8 = 47;
+const PROTOCOL_AH: u8 = 51;
 const VXLAN_PORT: u16 = 4789;
 
 /// The TCP fields that a stream needs (RFC 9293 section 3.1).
@@ -72,6 +74,19 @@ pub struct Tcp {
     pub rst: bool,
     /// PSH.
     pub psh: bool,
+    /// URG: one octet is marked, which many receivers take out of the stream.
+    pub urgent: bool,
+}
+
+/// What the checksums of a packet say, those of its IP headers and that of its transport.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checksum {
+    /// They fit.
+    Good,
+    /// One does not: a receiver drops the packet, unless the sender's hardware set it right after the capture.
+    Bad,
+    /// Nobody can tell: there is none, or not everything was captured.
+    Unknown,
 }
 
 /// A decoded packet.
@@ -87,10 +102,14 @@ pub struct Packet<'a> {
     pub src_mac: Option<Mac>,
     /// The receiver's MAC address, where the link layer has it.
     pub dst_mac: Option<Mac>,
-    /// The innermost VLAN identifier.
+    /// The innermost VLAN identifier; a priority tag (VLAN 0) is none.
     pub vlan: Option<u16>,
     /// The IP identification field; 0 where there is none.
     pub ip_id: u32,
+    /// The innermost time to live, or hop limit; 0 where there is none.
+    pub ttl: u8,
+    /// What the checksums say.
+    pub checksum: Checksum,
     /// TCP's own fields.
     pub tcp: Option<Tcp>,
     /// The payload of the transport.
@@ -154,12 +173,16 @@ pub struct Counters {
     pub bad_transport_checksums: u64,
     /// Fragments seen.
     pub fragments: u64,
+    /// TCP segments with an urgent pointer.
+    pub urgent: u64,
     /// Fragmented datagrams put together.
     pub assembled: u64,
     /// Fragmented datagrams given up: never whole, or room was needed.
     pub abandoned: u64,
     /// Fragments that overlap others.
     pub overlaps: u64,
+    /// Fragments that say other octets than those that came before for the same place.
+    pub fragment_conflicts: u64,
     /// Frames skipped, by [`Skip`].
     pub skipped: [u64; Skip::ALL.len()],
 }
@@ -173,6 +196,8 @@ impl Counters {
         self.assembled += other.assembled;
         self.abandoned += other.abandoned;
         self.overlaps += other.overlaps;
+        self.fragment_conflicts += other.fragment_conflicts;
+        self.urgent += other.urgent;
         self.skipped.iter_mut().zip(other.skipped).for_each(|(own, other)| *own += other);
     }
 }
@@ -191,6 +216,9 @@ struct Layers {
     dst_mac: Option<Mac>,
     vlan: Option<u16>,
     depth: u8,
+    ttl: u8,
+    /// The checksum of an IP header does not fit.
+    bad: bool,
 }
 
 /// The parts of a decoder, taken apart so that a packet may borrow the reassembled datagram.
@@ -218,8 +246,14 @@ impl Decoder {
 
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
-        let Fragments { completed, evicted, overlaps, .. } = self.fragments;
-        Counters { assembled: completed, abandoned: evicted, overlaps, ..self.counters }
+        let Fragments { completed, evicted, overlaps, conflicting, .. } = self.fragments;
+        Counters {
+            assembled: completed,
+            abandoned: evicted,
+            overlaps,
+            fragment_conflicts: conflicting,
+            ..self.counters
+        }
     }
 
     /// Decodes one frame of this link type. `wire_len` is how many octets it had on the wire: no length field in it
@@ -296,7 +330,8 @@ impl<'a> Parts<'a> {
                 ETHERTYPE_IPV4 => return self.ipv4(layers, bytes),
                 ETHERTYPE_IPV6 => return self.ipv6(layers, bytes),
                 0x8100 | 0x88a8 | 0x9100 | 0x9200 => {
-                    layers.vlan = Some(be16(bytes, 0)? & 0x0fff);
+                    // VLAN 0 is a tag for the priority only (IEEE 802.1Q, 9.6): it hides no other.
+                    layers.vlan = Some(be16(bytes, 0)? & 0x0fff).filter(|vlan| *vlan != 0).or(layers.vlan);
                     ether_type = be16(bytes, 2)?;
                     bytes = after(bytes, 4)?;
                 }
@@ -331,6 +366,8 @@ impl<'a> Parts<'a> {
                         dst_mac: layers.dst_mac,
                         vlan: layers.vlan,
                         ip_id: 0,
+                        ttl: 0,
+                        checksum: Checksum::Unknown,
                         tcp: None,
                         payload: bytes,
                         cut: 0,
@@ -341,14 +378,17 @@ impl<'a> Parts<'a> {
         Err(Skip::Depth)
     }
 
-    fn ipv4(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+    fn ipv4(&mut self, mut layers: Layers, bytes: &'a [u8]) -> Step<'a> {
         let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|_| match bytes.len() {
             0..20 => Skip::Truncated,
             _ => Skip::BadHeader,
         })?;
         let length = header.slice().len();
-        if !checksum::is_good(checksum::sum(0, header.slice())) {
+        layers.ttl = header.ttl();
+        let fits = checksum::is_good(checksum::sum(0, header.slice()));
+        if !fits {
             self.counters.bad_ip_checksums += 1;
+            layers.bad = true;
         }
         // A total length of 0 comes from segmentation offload: the packet fills the frame.
         let total = match usize::from(header.total_len()) {
@@ -364,49 +404,65 @@ impl<'a> Parts<'a> {
         let (offset, more) = (usize::from(header.fragments_offset().value()) * 8, header.more_fragments());
         let ends = Ends { src, dst, id };
         if offset > 0 || more {
-            return self.fragment(layers, ends, protocol, Fragment { offset, more, bytes: payload }, cut);
+            if !fits {
+                return Err(Skip::BadFragment);
+            }
+            // Receivers leave out what is beyond a multiple of eight, where more follows.
+            let whole = if more { payload.len() & !7 } else { payload.len() };
+            let bytes = payload.get(..whole).unwrap_or_default();
+            return self.fragment(layers, ends, protocol, Fragment { offset, more, bytes }, cut);
         }
         self.transport(layers, ends, protocol, payload, cut)
     }
 
-    fn ipv6(&mut self, layers: Layers, bytes: &'a [u8]) -> Step<'a> {
+    fn ipv6(&mut self, mut layers: Layers, bytes: &'a [u8]) -> Step<'a> {
         let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| match bytes.len() {
             0..40 => Skip::Truncated,
             _ => Skip::BadHeader,
         })?;
+        layers.ttl = header.hop_limit();
         let claimed = usize::from(header.payload_length());
         let all = after(bytes, 40)?;
         // A payload length of 0 comes from jumbograms and offload: the packet fills the frame.
         let length = if claimed == 0 { all.len() } else { claimed };
         let cut = length.saturating_sub(all.len()).min(self.uncaptured);
-        let mut rest = all.get(..length.min(all.len())).unwrap_or_default();
+        let rest = all.get(..length.min(all.len())).unwrap_or_default();
         let src = Address::V6(Ipv6Addr::from(header.source()));
         let dst = Address::V6(Ipv6Addr::from(header.destination()));
-        let mut next = header.next_header().0;
-        for _ in 0..HEADERS {
+        self.extensions(layers, Ends { src, dst, id: 0 }, header.next_header().0, rest, cut)
+    }
+
+    /// Passes over the extension headers of IPv6, as many as there are: each has eight octets or more.
+    fn extensions(
+        &mut self,
+        layers: Layers,
+        ends: Ends,
+        protocol: u8,
+        bytes: &'a [u8],
+        cut: usize,
+    ) -> Step<'a> {
+        let (mut next, mut rest, mut ends) = (protocol, bytes, ends);
+        loop {
             let size = match next {
                 // Hop-by-hop, routing, destination options, mobility, HIP, shim6: 8-octet units after the first.
                 0 | 43 | 60 | 135 | 139 | 140 => 8 + usize::from(*rest.get(1).ok_or(Skip::Truncated)?) * 8,
-                // Authentication header: 4-octet units, less two.
-                51 => 8 + usize::from(*rest.get(1).ok_or(Skip::Truncated)?) * 4,
+                PROTOCOL_AH => authenticated(rest)?,
                 44 => {
                     let (head, bytes) = rest.split_first_chunk::<8>().ok_or(Skip::Truncated)?;
                     let [inner, _, o0, o1, i0, i1, i2, i3] = *head;
                     let place = u16::from_be_bytes([o0, o1]);
                     let (offset, more) = (usize::from(place & 0xfff8), place & 1 == 1);
-                    let id = u32::from_be_bytes([i0, i1, i2, i3]);
-                    let ends = Ends { src, dst, id };
+                    ends.id = u32::from_be_bytes([i0, i1, i2, i3]);
                     if offset > 0 || more {
                         return self.fragment(layers, ends, inner, Fragment { offset, more, bytes }, cut);
                     }
                     8
                 }
-                _ => return self.transport(layers, Ends { src, dst, id: 0 }, next, rest, cut),
+                _ => return self.transport(layers, ends, next, rest, cut),
             };
             next = *rest.first().ok_or(Skip::Truncated)?;
             rest = after(rest, size)?;
         }
-        Err(Skip::Depth)
     }
 
     fn fragment(
@@ -418,7 +474,9 @@ impl<'a> Parts<'a> {
         cut: usize,
     ) -> Step<'a> {
         self.counters.fragments += 1;
-        if cut > 0 || fragment.bytes.is_empty() || fragment.more && !fragment.bytes.len().is_multiple_of(8) {
+        let beyond = fragment.offset + fragment.bytes.len() > fragments::LARGEST;
+        let uneven = fragment.more && !fragment.bytes.len().is_multiple_of(8);
+        if cut > 0 || fragment.bytes.is_empty() || beyond || uneven {
             return Err(Skip::BadFragment);
         }
         let Some(assembled) = self.assembled.take() else {
@@ -429,7 +487,10 @@ impl<'a> Parts<'a> {
             return Ok(None);
         };
         *assembled = whole;
-        self.transport(layers, ends, protocol, assembled, 0)
+        match ends.src {
+            Address::V6(_) => self.extensions(layers, ends, protocol, assembled, 0),
+            _ => self.transport(layers, ends, protocol, assembled, 0),
+        }
     }
 
     fn transport(
@@ -448,6 +509,8 @@ impl<'a> Parts<'a> {
             dst_mac: layers.dst_mac,
             vlan: layers.vlan,
             ip_id: ends.id,
+            ttl: layers.ttl,
+            checksum: if layers.bad { Checksum::Bad } else { Checksum::Unknown },
             tcp: None,
             payload: bytes,
             cut: u32::try_from(cut).unwrap_or(u32::MAX),
@@ -458,9 +521,10 @@ impl<'a> Parts<'a> {
                     0..20 => Skip::Truncated,
                     _ => Skip::BadHeader,
                 })?;
-                if cut == 0 && !checksum::is_good(ends.pseudo(protocol, bytes)) {
-                    self.counters.bad_transport_checksums += 1;
+                if cut == 0 {
+                    self.checked(&mut packet, checksum::is_good(ends.pseudo(protocol, bytes)));
                 }
+                self.counters.urgent += u64::from(header.urg());
                 packet.transport = Transport::Tcp;
                 packet.src.port = header.source_port();
                 packet.dst.port = header.destination_port();
@@ -472,6 +536,7 @@ impl<'a> Parts<'a> {
                     fin: header.fin(),
                     rst: header.rst(),
                     psh: header.psh(),
+                    urgent: header.urg(),
                 });
                 packet.payload = after(bytes, header.slice().len())?;
             }
@@ -484,8 +549,8 @@ impl<'a> Parts<'a> {
                 };
                 let datagram = bytes.get(..length).unwrap_or_default();
                 let unchecked = header.checksum() == 0 || cut > 0;
-                if !unchecked && !checksum::is_good(ends.pseudo(protocol, datagram)) {
-                    self.counters.bad_transport_checksums += 1;
+                if !unchecked {
+                    self.checked(&mut packet, checksum::is_good(ends.pseudo(protocol, datagram)));
                 }
                 packet.transport = Transport::Udp;
                 packet.src.port = header.source_port();
@@ -499,10 +564,29 @@ impl<'a> Parts<'a> {
             }
             PROTOCOL_IPV4 => return self.inside(layers, |parts, layers| parts.ipv4(layers, bytes)),
             PROTOCOL_IPV6 => return self.inside(layers, |parts, layers| parts.ipv6(layers, bytes)),
+            PROTOCOL_AH => {
+                let next = *bytes.first().ok_or(Skip::Truncated)?;
+                let inner = after(bytes, authenticated(bytes)?)?;
+                let deeper = Layers { depth: layers.depth + 1, ..layers };
+                return if layers.depth < DEPTH {
+                    self.transport(deeper, ends, next, inner, cut)
+                } else {
+                    Err(Skip::Depth)
+                };
+            }
             PROTOCOL_GRE => return self.inside(layers, |parts, layers| parts.gre(layers, bytes)),
             _ => {}
         }
         Ok(Some(packet))
+    }
+
+    /// Notes whether the transport's checksum fits.
+    fn checked(&mut self, packet: &mut Packet<'_>, fits: bool) {
+        self.counters.bad_transport_checksums += u64::from(!fits);
+        packet.checksum = match (fits, packet.checksum) {
+            (true, Checksum::Unknown) => Checksum::Good,
+            _ => Checksum::Bad,
+        };
     }
 
     /// One tunnel further in.
@@ -533,6 +617,11 @@ impl<'a> Parts<'a> {
             other => self.ether_type(layers, other, payload),
         }
     }
+}
+
+/// The length of an authentication header (RFC 4302 section 2.2): 4-octet units, less two.
+fn authenticated(bytes: &[u8]) -> Result<usize, Skip> {
+    Ok(8 + usize::from(*bytes.get(1).ok_or(Skip::Truncated)?) * 4)
 }
 
 /// Both addresses and the identification of an IP packet.

@@ -113,6 +113,12 @@ fn fragments_become_a_datagram() {
         out[2..4].copy_from_slice(&(20 + body.len() as u16).to_be_bytes());
         let place = (from / 8) as u16 | if to < whole.len() - 20 { 0x2000 } else { 0 };
         out[6..8].copy_from_slice(&place.to_be_bytes());
+        out[10..12].fill(0);
+        let mut sum = checksum::sum(0, &out);
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        out[10..12].copy_from_slice(&(!(sum as u16)).to_ne_bytes());
         out.extend(body);
         out
     };

@@ -65,6 +65,15 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
     }
     raise(&metrics.checksum_errors.with_label_values(&["ip"]), packets.bad_ip_checksums);
     raise(&metrics.checksum_errors.with_label_values(&["transport"]), packets.bad_transport_checksums);
+    for (what, count) in [
+        ("conflicting-segment", flows.conflicting),
+        ("conflicting-fragment", packets.fragment_conflicts),
+        ("set-aside", flows.doubtful),
+        ("out-of-place", flows.stray),
+        ("urgent", packets.urgent),
+    ] {
+        raise(&metrics.odd.with_label_values(&[what]), count);
+    }
     for (reason, count) in pipeline::skipped(&packets) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }

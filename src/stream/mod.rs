@@ -5,11 +5,12 @@
 //! Memory is bounded: the conversation that has been quiet longest goes first, and is counted.
 
 mod half;
+mod history;
 
 use crate::address::{Address, Endpoint, Mac, Side, Timestamp, Transport};
 use crate::packet::{Packet, Tcp};
 use foldhash::fast::RandomState;
-use half::{Half, HalfCounters, Piece, Segment};
+use half::{Common, Half, Piece, Segment};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
@@ -103,8 +104,12 @@ pub struct Counters {
     pub retransmitted: u64,
     /// Segments that came too early.
     pub out_of_order: u64,
-    /// Segments far outside the window.
+    /// Segments and resets out of place.
     pub stray: u64,
+    /// Segments that say other octets than those that came before for the same place.
+    pub conflicting: u64,
+    /// Segments set aside because a receiver probably drops them.
+    pub doubtful: u64,
     /// Holes in streams.
     pub gaps: u64,
     /// Octets never captured.
@@ -123,6 +128,8 @@ impl Counters {
         self.retransmitted += other.retransmitted;
         self.out_of_order += other.out_of_order;
         self.stray += other.stray;
+        self.conflicting += other.conflicting;
+        self.doubtful += other.doubtful;
         self.gaps += other.gaps;
         self.lost += other.lost;
         self.buffer_full += other.buffer_full;
@@ -141,6 +148,8 @@ struct Entry<T> {
     touched: Timestamp,
     /// Octets that the user's state held after its last packet.
     held: usize,
+    /// The VLANs that A and B are in; 0 where none was seen.
+    vlans: [u16; 2],
     older: u32,
     younger: u32,
 }
@@ -151,6 +160,9 @@ const SPOKEN: usize = 0;
 const CLOSED: usize = 1;
 /// Conversations in which only one side has spoken so far: what scans and floods open.
 const ONE_SIDED: usize = 2;
+
+/// Both sides have sent a FIN.
+const FINS: u8 = 3;
 
 /// Nothing, in a list of places.
 const NONE: u32 = u32::MAX;
@@ -176,7 +188,7 @@ pub struct FlowTable<T> {
     /// Octets that the users' states hold.
     held: usize,
     counters: Counters,
-    halves: HalfCounters,
+    halves: Common,
 }
 
 impl<T> Entry<T> {
@@ -200,7 +212,7 @@ impl<T: State> FlowTable<T> {
             number: 0,
             held: 0,
             counters: Counters::default(),
-            halves: HalfCounters::default(),
+            halves: Common::default(),
         }
     }
 
@@ -221,6 +233,8 @@ impl<T: State> FlowTable<T> {
             retransmitted: h.retransmitted,
             out_of_order: h.out_of_order,
             stray: h.stray,
+            conflicting: h.conflicting,
+            doubtful: h.doubtful,
             gaps: h.gaps,
             lost: h.lost,
             buffer_full: h.buffer_full,
@@ -239,10 +253,12 @@ impl<T: State> FlowTable<T> {
         self.number = number;
         let hash = self.hash(packet);
         let mut place = self.place(hash, packet);
+        let mut former = None;
         if let (Some(at), Some(tcp)) = (place, &packet.tcp)
             && tcp.syn
             && self.is_new_connection(at, packet, tcp)
         {
+            former = self.halves_of(at, packet).and_then(|[half, _]| half.place());
             self.remove(at, on);
             place = None;
         }
@@ -254,6 +270,12 @@ impl<T: State> FlowTable<T> {
         let Some(Some(entry)) = self.entries.get_mut(at as usize) else { return };
         let side = if entry.conversation.ends[0] == packet.src { Side::A } else { Side::B };
         entry.conversation.last_seen = ts;
+        if let (Some(vlan), seen @ 0) = (packet.vlan, &mut entry.vlans[side.index()]) {
+            *seen = vlan;
+        }
+        if let (Some(_), Kind::Tcp { halves: [half, _], .. }) = (former, &mut entry.kind) {
+            half.stood_at(former);
+        }
         let limit = if self.halves.buffered > self.limits.streams { 0 } else { self.limits.stream };
         if side == Side::B && entry.list() == ONE_SIDED {
             self.move_to(at, SPOKEN);
@@ -262,9 +284,11 @@ impl<T: State> FlowTable<T> {
         match (&mut entry.kind, &packet.tcp) {
             (Kind::Tcp { halves, fins }, Some(tcp)) => {
                 let mut table = TcpTurn { halves, fins, counters: &mut self.halves, limit };
-                let closing = table.turn(&mut entry.conversation, side, ts, packet, tcp, on);
-                if closing && entry.list() != CLOSED {
-                    self.move_to(at, CLOSED);
+                match table.turn(&mut entry.conversation, side, ts, packet, tcp, on) {
+                    Turn::Closing if entry.list() != CLOSED => self.move_to(at, CLOSED),
+                    // Whoever closed it, or seemed to: it goes on.
+                    Turn::Data if entry.list() == CLOSED => self.move_to(at, SPOKEN),
+                    _ => {}
                 }
             }
             (Kind::Datagrams { recent }, _) => {
@@ -340,24 +364,46 @@ impl<T: State> FlowTable<T> {
         hasher.finish()
     }
 
+    /// The conversation that a packet belongs to. The same two ends in two VLANs are two conversations; a packet
+    /// without a VLAN belongs to any, since mirror ports give copies with and without the tag.
     fn place(&self, hash: u64, packet: &Packet<'_>) -> Option<u32> {
-        let same = |place: &u32| {
-            self.entries.get(*place as usize).and_then(Option::as_ref).is_some_and(|entry| {
+        let vlan = packet.vlan.unwrap_or(0);
+        let same = |place: u32, near: fn([u16; 2], u16) -> bool| {
+            self.entries.get(place as usize).and_then(Option::as_ref).is_some_and(|entry| {
                 let [a, b] = &entry.conversation.ends;
+                let [of_a, of_b] = entry.vlans;
                 entry.hash == hash
                     && entry.conversation.transport == packet.transport
-                    && (*a == packet.src && *b == packet.dst || *a == packet.dst && *b == packet.src)
+                    && (*a == packet.src && *b == packet.dst && near([of_a, of_b], vlan)
+                        || *a == packet.dst && *b == packet.src && near([of_b, of_a], vlan))
             })
         };
-        self.index.find(hash, same).copied()
+        let found = |near| self.index.find(hash, |place| same(*place, near)).copied();
+        // The sender's own VLAN; one that the other end is in; one that is not known to be another.
+        found(|[own, _], vlan| own == vlan)
+            .or_else(|| found(|[own, other], vlan| own == 0 && other == vlan))
+            .or_else(|| found(|[own, _], vlan| own == 0 || vlan == 0))
     }
 
-    /// Whether a SYN starts another connection between the same two ports.
+    /// The direction of a packet and the opposite one.
+    fn halves_of(&self, at: u32, packet: &Packet<'_>) -> Option<[&Half; 2]> {
+        let entry = self.entries.get(at as usize)?.as_ref()?;
+        let Kind::Tcp { halves: [a, b], .. } = &entry.kind else { return None };
+        Some(if entry.conversation.ends[0] == packet.src { [a, b] } else { [b, a] })
+    }
+
+    /// Whether a SYN starts another connection between the same two ports. Where the receiver is seen and nothing
+    /// closed the one before, its answer decides.
     fn is_new_connection(&self, at: u32, packet: &Packet<'_>, tcp: &Tcp) -> bool {
         let Some(Some(entry)) = self.entries.get(at as usize) else { return false };
-        let Kind::Tcp { halves, .. } = &entry.kind else { return false };
-        let half = if entry.conversation.ends[0] == packet.src { &halves[0] } else { &halves[1] };
-        !half.fits_syn(tcp.seq) && (!tcp.ack_flag || entry.list() == CLOSED)
+        let Kind::Tcp { fins, .. } = &entry.kind else { return false };
+        let Some([half, other]) = self.halves_of(at, packet) else { return false };
+        let closed = *fins == FINS;
+        !half.fits_syn(tcp.seq)
+            && match tcp.ack_flag {
+                false => closed || !half.stands(),
+                true => entry.list() == CLOSED || other.is_granted(tcp.ack),
+            }
     }
 
     fn open(
@@ -386,7 +432,16 @@ impl<T: State> FlowTable<T> {
             turn: (ONE_SIDED as u8, self.number),
             state: T::default(),
         };
-        let entry = Entry { conversation, kind, hash, touched: ts, held: 0, older: NONE, younger: NONE };
+        let entry = Entry {
+            conversation,
+            kind,
+            hash,
+            touched: ts,
+            held: 0,
+            vlans: [packet.vlan.unwrap_or(0), 0],
+            older: NONE,
+            younger: NONE,
+        };
         let at = match self.free.pop() {
             Some(at) => {
                 self.entries[at as usize] = Some(entry);
@@ -499,16 +554,26 @@ impl<'a> From<Piece<'a>> for Delivery<'a> {
     }
 }
 
+/// What a packet did to a TCP connection.
+enum Turn {
+    /// It ends, as far as this packet says.
+    Closing,
+    /// It goes on with data.
+    Data,
+    /// Neither.
+    Nothing,
+}
+
 /// One packet of a TCP connection at work.
 struct TcpTurn<'t> {
     halves: &'t mut [Half; 2],
     fins: &'t mut u8,
-    counters: &'t mut HalfCounters,
+    counters: &'t mut Common,
     limit: usize,
 }
 
 impl TcpTurn<'_> {
-    /// Takes the packet; true when the connection is closing.
+    /// Takes the packet.
     fn turn<T>(
         &mut self,
         conversation: &mut Conversation<T>,
@@ -517,39 +582,68 @@ impl TcpTurn<'_> {
         packet: &Packet<'_>,
         tcp: &Tcp,
         on: &mut dyn FnMut(&mut Conversation<T>, Side, Delivery<'_>),
-    ) -> bool {
+    ) -> Turn {
         let [a, b] = &mut *self.halves;
         let (half, other) = match side {
             Side::A => (a, b),
             Side::B => (b, a),
         };
+        let place = half.place();
+        let fits_reset = half.fits_reset(tcp.seq);
         let mut seq = tcp.seq;
+        let mut ours = true;
         if tcp.syn {
-            half.syn(tcp.seq);
+            ours = half.syn(tcp.seq);
             seq = seq.wrapping_add(1);
-            conversation.client.get_or_insert(if tcp.ack_flag { side.other() } else { side });
+            if ours && tcp.ack_flag && other.place().is_none() {
+                other.syn(tcp.ack.wrapping_sub(1));
+            }
+            if ours {
+                conversation.client.get_or_insert(if tcp.ack_flag { side.other() } else { side });
+            }
         }
-        if !packet.payload.is_empty() || packet.cut > 0 {
-            let segment = Segment { seq, bytes: packet.payload, cut: packet.cut, pushed: tcp.psh };
-            half.segment(segment, ts.nanos, self.limit, self.counters, &mut |piece| {
-                on(conversation, side, piece.into());
-            });
+        if !tcp.rst {
+            half.vouch(packet.checksum, packet.ttl);
         }
-        if half.buffered() > 0 {
-            half.check(ts.nanos, self.counters, &mut |piece| on(conversation, side, piece.into()));
-        }
-        if tcp.ack_flag {
+        // What is acknowledged came before what answers it.
+        if tcp.ack_flag && ours {
             other.acknowledged(tcp.ack);
-            if other.buffered() > 0 {
+            if other.is_waiting() {
                 other.check(ts.nanos, self.counters, &mut |piece| {
                     on(conversation, side.other(), piece.into());
                 });
             }
         }
-        if tcp.fin {
-            *self.fins |= 1 << side.index();
+        if (!packet.payload.is_empty() || packet.cut > 0) && ours {
+            let segment = Segment {
+                seq,
+                bytes: packet.payload,
+                cut: packet.cut,
+                pushed: tcp.psh,
+                early: tcp.syn,
+                checksum: packet.checksum,
+                ttl: packet.ttl,
+            };
+            half.segment(segment, ts.nanos, self.limit, self.counters, &mut |piece| {
+                on(conversation, side, piece.into());
+            });
         }
-        tcp.rst || *self.fins == 3
+        if half.is_waiting() {
+            half.check(ts.nanos, self.counters, &mut |piece| on(conversation, side, piece.into()));
+        }
+        let data = place != half.place();
+        let fin = 1 << side.index();
+        if tcp.fin {
+            *self.fins |= fin;
+        } else if data {
+            *self.fins &= !fin;
+        }
+        self.counters.stray += u64::from(tcp.rst && !fits_reset || !ours);
+        match () {
+            () if tcp.rst && fits_reset || *self.fins == FINS => Turn::Closing,
+            () if data && !tcp.syn => Turn::Data,
+            () => Turn::Nothing,
+        }
     }
 }
 

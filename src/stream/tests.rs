@@ -1,4 +1,5 @@
 use super::*;
+use crate::packet::Checksum;
 use std::net::Ipv4Addr;
 
 fn end(last: u8, port: u16) -> Endpoint {
@@ -7,12 +8,34 @@ fn end(last: u8, port: u16) -> Endpoint {
 
 fn packet<'a>(src: Endpoint, dst: Endpoint, tcp: Option<Tcp>, payload: &'a [u8]) -> Packet<'a> {
     let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
-    Packet { src, dst, transport, src_mac: None, dst_mac: None, vlan: None, ip_id: 0, tcp, payload, cut: 0 }
+    Packet {
+        src,
+        dst,
+        transport,
+        src_mac: None,
+        dst_mac: None,
+        vlan: None,
+        ip_id: 0,
+        ttl: 64,
+        checksum: Checksum::Unknown,
+        tcp,
+        payload,
+        cut: 0,
+    }
 }
 
 fn tcp(seq: u32, flags: &str) -> Option<Tcp> {
     let has = |flag| flags.contains(flag);
-    Some(Tcp { seq, ack: 0, syn: has('S'), ack_flag: has('A'), fin: has('F'), rst: has('R'), psh: true })
+    Some(Tcp {
+        seq,
+        ack: 0,
+        syn: has('S'),
+        ack_flag: has('A'),
+        fin: has('F'),
+        rst: has('R'),
+        psh: true,
+        urgent: false,
+    })
 }
 
 /// Counts what is delivered; each delivery holds an octet.
