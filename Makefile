@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench bench-live clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ lint: ## Format and lints only
 bench: ## What watching costs beside reading
 	@deploy/prepare.sh build
 	$(CARGO) bench --bench replay
+
+bench-live: ## A live sensor under load, as root (RATE=100000, DURATION=10, WORKERS=1)
+	@deploy/prepare.sh bench
+	@$(CARGO) bench --quiet --bench live
 
 clean: ## Remove what was built
 	$(CARGO) clean
