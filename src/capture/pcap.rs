@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// Finds the record at the start of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Step {
         let Some((head, rest)) = bytes.split_first_chunk::<16>() else {
             return Step::Need { octets: self.record_header, in_packet: true };

@@ -122,7 +122,7 @@ impl Reader {
     }
 
     /// Cuts the next packet, `None` at the end of the file.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cut(&mut self) -> Option<Cut> {
         loop {
             let bytes = self.buffer.available();
