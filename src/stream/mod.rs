@@ -368,21 +368,26 @@ impl<T: State> FlowTable<T> {
     /// without a VLAN belongs to any, since mirror ports give copies with and without the tag.
     fn place(&self, hash: u64, packet: &Packet<'_>) -> Option<u32> {
         let vlan = packet.vlan.unwrap_or(0);
-        let same = |place: u32, near: fn([u16; 2], u16) -> bool| {
-            self.entries.get(place as usize).and_then(Option::as_ref).is_some_and(|entry| {
+        // The sender's own VLAN; one that the other end is in; one that is not known to be another.
+        self.find(hash, packet, |[own, _]| own == vlan)
+            .or_else(|| self.find(hash, packet, |[own, other]| own == 0 && other == vlan))
+            .or_else(|| self.find(hash, packet, |[own, _]| own == 0 || vlan == 0))
+    }
+
+    /// The conversation of a packet's two ends for which the VLANs of its sender and of its receiver are right.
+    #[inline]
+    fn find(&self, hash: u64, packet: &Packet<'_>, right: impl Fn([u16; 2]) -> bool) -> Option<u32> {
+        let same = |place: &u32| {
+            self.entries.get(*place as usize).and_then(Option::as_ref).is_some_and(|entry| {
                 let [a, b] = &entry.conversation.ends;
                 let [of_a, of_b] = entry.vlans;
                 entry.hash == hash
                     && entry.conversation.transport == packet.transport
-                    && (*a == packet.src && *b == packet.dst && near([of_a, of_b], vlan)
-                        || *a == packet.dst && *b == packet.src && near([of_b, of_a], vlan))
+                    && (*a == packet.src && *b == packet.dst && right([of_a, of_b])
+                        || *a == packet.dst && *b == packet.src && right([of_b, of_a]))
             })
         };
-        let found = |near| self.index.find(hash, |place| same(*place, near)).copied();
-        // The sender's own VLAN; one that the other end is in; one that is not known to be another.
-        found(|[own, _], vlan| own == vlan)
-            .or_else(|| found(|[own, other], vlan| own == 0 && other == vlan))
-            .or_else(|| found(|[own, _], vlan| own == 0 || vlan == 0))
+        self.index.find(hash, same).copied()
     }
 
     /// The direction of a packet and the opposite one.

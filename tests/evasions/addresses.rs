@@ -70,9 +70,8 @@ fn behind(headers: &[(u8, Vec<u8>)], last: Option<u8>) -> Vec<u8> {
     builder.write(&mut plain, &write(1)).unwrap();
     let mut out = plain[..40].to_vec();
     for (place, (number, octets)) in headers.iter().enumerate() {
-        match place {
-            0 => out[6] = *number,
-            _ => {}
+        if place == 0 {
+            out[6] = *number;
         }
         out.push(headers.get(place + 1).map_or(last.unwrap_or(6), |next| next.0));
         out.extend(octets);
