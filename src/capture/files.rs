@@ -8,8 +8,7 @@
 use super::input::{self, Counter};
 use super::listing::{self, Found};
 use super::reader::{Cut, Ending, Reader};
-use super::{CaptureError, Frame, Link};
-use crate::address::Timestamp;
+use super::{CaptureError, Frame, Passed};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read};
@@ -18,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Octets that are read at once from a file that is alone.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 128 << 10;
 /// Octets that are read at once to find the first packet of one file among many.
 const FIRST_BLOCK: usize = 16 << 10;
 /// Octets that the buffers of files read side by side share.
@@ -143,15 +142,13 @@ impl Files {
         }))
     }
 
-    /// Passes over frames at most `most` times while `is_passed` says so of their time, link type, length on the wire
-    /// and octets. It may stop earlier: what [`Files::next`] brings then may be one that `is_passed` would have passed.
+    /// Passes over Ethernet frames, at most `most` of them, while `is_passed` says so of their octets. It may stop
+    /// earlier: what [`Files::next`] brings then may be one that `is_passed` would have passed.
     #[inline(always)]
-    pub fn pass(&mut self, most: u64, mut is_passed: impl FnMut(Timestamp, Link, u32, &[u8]) -> bool) {
-        let until = self.until;
-        if let Some(active) = &mut self.active {
-            active.reader.pass(most, |ts, link, wire_len, data| {
-                ts.nanos <= until && is_passed(ts, link, wire_len, data)
-            });
+    pub fn pass(&mut self, most: u64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
+        match &mut self.active {
+            Some(active) => active.reader.pass(most, self.until, is_passed),
+            None => Passed::default(),
         }
     }
 

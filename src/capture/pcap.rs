@@ -69,6 +69,11 @@ impl Header {
         Some(Header { big_endian, unit, digits, record_header, limit, link })
     }
 
+    /// The link type of all its packets.
+    pub(super) fn link(&self) -> Link {
+        self.link
+    }
+
     /// Finds the record at the start of `bytes`.
     #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Step {

@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::error::Start;
 use super::pcapng::{INTERFACE_LIMIT, Section};
-use super::{CaptureError, Damage, Link, pcap, pcapng};
+use super::{CaptureError, Damage, Link, Passed, pcap, pcapng};
 use crate::address::Timestamp;
 use std::fmt;
 use std::io::{self, Read};
@@ -134,24 +134,38 @@ impl Reader {
         self.cut_otherwise()
     }
 
-    /// Passes over packets at most `most` times while `is_passed` says so of their time, link type, length on the wire
-    /// and octets. It may stop earlier, at whatever is not a packet of a plain pcap file.
+    /// Passes over packets up to a time (nanoseconds since 1970), at most `most` of them, while `is_passed` says so of
+    /// their octets. It stops at whatever is not an Ethernet packet of a plain pcap file.
     #[inline(always)]
-    pub(super) fn pass(&mut self, most: u64, mut is_passed: impl FnMut(Timestamp, Link, u32, &[u8]) -> bool) {
-        let Format::Pcap(header) = &self.format else { return };
-        let mut bytes = self.buffer.available();
-        let (all, mut passed) = (bytes.len(), 0);
-        while passed < most
-            && let Step::Packet(record) = header.step(bytes)
-            && let Some(data) = bytes.get(record.header..record.header + record.length)
-            && is_passed(record.ts, record.link, record.wire_len, data)
-        {
-            bytes = bytes.get(record.total..).unwrap_or_default();
-            passed += 1;
+    pub(super) fn pass(&mut self, most: u64, until: i64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
+        let mut passed = Passed::default();
+        let Format::Pcap(header) = &self.format else { return passed };
+        if header.link() != Link::Ethernet {
+            return passed;
         }
-        self.packets += passed;
+        let mut bytes = self.buffer.available();
+        let all = bytes.len();
+        let (mut low, mut high, mut digits) = (i64::MAX, i64::MIN, 0);
+        while passed.packets < most
+            && let Step::Packet(record) = header.step(bytes)
+            && record.ts.nanos <= until
+            && let Some((data, rest)) =
+                bytes.get(record.header..).and_then(|b| b.split_at_checked(record.length))
+            && is_passed(data)
+        {
+            bytes = rest;
+            passed.packets += 1;
+            passed.bytes += u64::from(record.wire_len);
+            (low, high, digits) = (low.min(record.ts.nanos), high.max(record.ts.nanos), record.ts.digits);
+        }
+        if passed.packets > 0 {
+            let stamp = |nanos| Timestamp { nanos, digits };
+            passed.span = Some((stamp(low), stamp(high)));
+        }
+        self.packets += passed.packets;
         let octets = all - bytes.len();
         self.buffer.consume(octets);
+        passed
     }
 
     #[inline(never)]

@@ -5,7 +5,7 @@ use super::team::Team;
 use super::worker::Worker;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk};
-use crate::capture::{CaptureError, Files, Frame};
+use crate::capture::{CaptureError, Files, Frame, Passed};
 use crate::event::{Event, Flow};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
@@ -95,6 +95,19 @@ impl Totals {
             Some((first, _)) if ts.nanos < first.nanos => *first = ts,
             Some(_) => {}
             None => self.span = Some((ts, ts)),
+        }
+    }
+
+    pub(super) fn add_passed(&mut self, passed: &Passed) {
+        self.packets += passed.packets;
+        self.bytes += passed.bytes;
+        let Some((from, to)) = passed.span else { return };
+        let (first, last) = self.span.get_or_insert((from, to));
+        if from.nanos < first.nanos {
+            *first = from;
+        }
+        if to.nanos > last.nanos {
+            *last = to;
         }
     }
 }

@@ -17,6 +17,7 @@ use super::worker::Worker;
 use crate::address::Timestamp;
 use crate::capture::{CaptureError, Files, Frame, Link};
 use crate::metrics::Tally;
+use crate::packet::link::ETHERNET;
 use crate::packet::{Decoded, Decoder, route, route_of};
 use crate::policy::{Relaxed, RuleSet};
 use crate::stream::Limits;
@@ -529,14 +530,10 @@ impl Member {
                     // looks at each where times matter.
                     if !(self.expects && place == 0) {
                         let most = ROUND - 1 - totals.packets % ROUND;
-                        files.pass(most, |ts, link, wire_len, data| {
-                            let route = route(link.number(), data);
-                            let others = route.is_some_and(|route| !is_mine(route, place, workers));
-                            if others {
-                                totals.add(ts, wire_len);
-                            }
-                            others
+                        let passed = files.pass(most, |data| {
+                            route(ETHERNET, data).is_some_and(|route| !is_mine(route, place, workers))
                         });
+                        totals.add_passed(&passed);
                     }
                     let frame = match files.next() {
                         Ok(Some(frame)) => frame,
