@@ -47,6 +47,20 @@ struct Active {
     order: u16,
 }
 
+impl Active {
+    #[inline(always)]
+    fn frame(&self, cut: &Cut) -> Frame<'_> {
+        Frame {
+            ts: cut.ts,
+            number: cut.number,
+            source: self.order,
+            link: cut.link,
+            wire_len: cut.wire_len,
+            data: self.reader.octets(cut),
+        }
+    }
+}
+
 /// A file whose next packet is not the earliest.
 struct Waiting {
     /// Nanoseconds since 1970 of its next packet.
@@ -132,23 +146,29 @@ impl Files {
             }
         };
         let Some(active) = &self.active else { return Ok(None) };
-        Ok(Some(Frame {
-            ts: cut.ts,
-            number: cut.number,
-            source: active.order,
-            link: cut.link,
-            wire_len: cut.wire_len,
-            data: active.reader.octets(&cut),
-        }))
+        Ok(Some(active.frame(&cut)))
     }
 
-    /// Passes over Ethernet frames, at most `most` of them, while `is_passed` says so of their octets. It may stop
-    /// earlier: what [`Files::next`] brings then may be one that `is_passed` would have passed.
+    /// As [`Files::next`], but passes over Ethernet frames, at most `most` of them, while `is_passed` says so of their
+    /// octets. Where it cannot tell so quickly, the frame that it brings is one that `is_passed` was not asked about.
+    ///
+    /// # Errors
+    /// As [`Files::next`].
     #[inline(always)]
-    pub fn pass(&mut self, most: u64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
-        match &mut self.active {
-            Some(active) => active.reader.pass(most, self.until, is_passed),
-            None => Passed::default(),
+    pub fn next_but(
+        &mut self,
+        most: u64,
+        passed: &mut Passed,
+        is_passed: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Frame<'_>>, CaptureError> {
+        let mut stopped = None;
+        *passed = Passed::default();
+        if let Some(active) = &mut self.active {
+            (*passed, stopped) = active.reader.pass(most, self.until, is_passed);
+        }
+        match stopped {
+            Some(cut) => Ok(self.active.as_ref().map(|active| active.frame(&cut))),
+            None => self.next(),
         }
     }
 

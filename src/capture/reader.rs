@@ -135,14 +135,21 @@ impl Reader {
     }
 
     /// Passes over packets up to a time (nanoseconds since 1970), at most `most` of them, while `is_passed` says so of
-    /// their octets. It stops at whatever is not an Ethernet packet of a plain pcap file.
+    /// their octets. Returns the one that is not passed, with what was; `None` where it stops at whatever is not an
+    /// Ethernet packet of a plain pcap file.
     #[inline(always)]
-    pub(super) fn pass(&mut self, most: u64, until: i64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
+    pub(super) fn pass(
+        &mut self,
+        most: u64,
+        until: i64,
+        mut is_passed: impl FnMut(&[u8]) -> bool,
+    ) -> (Passed, Option<Cut>) {
         let mut passed = Passed::default();
-        let Format::Pcap(header) = &self.format else { return passed };
+        let Format::Pcap(header) = &self.format else { return (passed, None) };
         if header.link() != Link::Ethernet {
-            return passed;
+            return (passed, None);
         }
+        let mut stopped = None;
         let mut bytes = self.buffer.available();
         let all = bytes.len();
         let (mut low, mut high, mut digits) = (i64::MAX, i64::MIN, 0);
@@ -151,8 +158,11 @@ impl Reader {
             && record.ts.nanos <= until
             && let Some((data, rest)) =
                 bytes.get(record.header..).and_then(|b| b.split_at_checked(record.length))
-            && is_passed(data)
         {
+            if !is_passed(data) {
+                stopped = Some(record);
+                break;
+            }
             bytes = rest;
             passed.packets += 1;
             passed.bytes += u64::from(record.wire_len);
@@ -165,7 +175,7 @@ impl Reader {
         self.packets += passed.packets;
         let octets = all - bytes.len();
         self.buffer.consume(octets);
-        passed
+        (passed, stopped.map(|record| self.take(record)))
     }
 
     #[inline(never)]

@@ -15,7 +15,7 @@ use super::notes::{self, Moment, Notes, Page};
 use super::pipeline::{Counts, Parts, QUIET, Totals};
 use super::worker::Worker;
 use crate::address::Timestamp;
-use crate::capture::{CaptureError, Files, Frame, Link};
+use crate::capture::{CaptureError, Files, Frame, Link, Passed};
 use crate::metrics::Tally;
 use crate::packet::link::ETHERNET;
 use crate::packet::{Decoded, Decoder, route, route_of};
@@ -431,31 +431,29 @@ struct Member {
 }
 
 impl Member {
-    /// Whether what these two hosts say is its own.
-    fn is_mine(&self, route: u64) -> bool {
-        is_mine(route, self.place, self.workers)
-    }
-
     /// Takes a frame where it is its own.
     fn frame(&mut self, order: u64, frame: &Frame<'_>, sheet: &mut Sheet) {
         if self.expects && self.place == 0 {
             sheet.times.push((order, frame.ts));
         }
-        match route(frame.link.number(), frame.data) {
-            Some(route) if !self.is_mine(route) => {}
-            Some(_) => {
-                self.worker.up.moment = Moment::of(order);
-                self.worker.frame(order, frame);
-            }
-            None => self.odd_frame(order, frame),
+        match Whose::of(route(frame.link.number(), frame.data), self.place, self.workers) {
+            Whose::Others => {}
+            Whose::Mine => self.take(order, frame),
+            Whose::Unknown => self.odd_frame(order, frame),
         }
+    }
+
+    /// Takes a frame of its own.
+    fn take(&mut self, order: u64, frame: &Frame<'_>) {
+        self.worker.up.moment = Moment::of(order);
+        self.worker.frame(order, frame);
     }
 
     fn odd_frame(&mut self, order: u64, frame: &Frame<'_>) {
         let (place, workers) = (self.place, self.workers);
         let decoded = self.odd.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
         if let Decoded::Packet(packet) = decoded
-            && is_mine(route_of(&packet), place, workers)
+            && Whose::of(Some(route_of(&packet)), place, workers) == Whose::Mine
         {
             self.worker.up.moment = Moment::of(order);
             self.worker.packet(order, frame, &packet);
@@ -525,17 +523,19 @@ impl Member {
                 let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
                 let mut source = None;
                 let (place, workers) = (self.place, self.workers);
+                let mut passed = Passed::default();
                 let result = loop {
                     // To the end of the round, but for its last frame, what is others' is passed over. The first worker
                     // looks at each where times matter.
-                    if !(self.expects && place == 0) {
-                        let most = ROUND - 1 - totals.packets % ROUND;
-                        let passed = files.pass(most, |data| {
-                            route(ETHERNET, data).is_some_and(|route| !is_mine(route, place, workers))
-                        });
-                        totals.add_passed(&passed);
-                    }
-                    let frame = match files.next() {
+                    let all = self.expects && place == 0;
+                    let most = if all { 0 } else { ROUND - 1 - totals.packets % ROUND };
+                    let mut whose = Whose::Unknown;
+                    let next = files.next_but(most, &mut passed, |data| {
+                        whose = Whose::of(route(ETHERNET, data), place, workers);
+                        whose == Whose::Others
+                    });
+                    totals.add_passed(&passed);
+                    let frame = match next {
                         Ok(Some(frame)) => frame,
                         Ok(None) => break Ok(()),
                         Err(error) => break Err(error),
@@ -546,7 +546,11 @@ impl Member {
                         let name = names.get(usize::from(frame.source)).cloned();
                         self.set_file(totals.packets, name, &mut sheet);
                     }
-                    self.frame(totals.packets, &frame, &mut sheet);
+                    match whose {
+                        // The one that was not passed over.
+                        Whose::Mine => self.take(totals.packets, &frame),
+                        _ => self.frame(totals.packets, &frame, &mut sheet),
+                    }
                     if !totals.packets.is_multiple_of(ROUND) {
                         continue;
                     }
@@ -574,6 +578,21 @@ impl Member {
     }
 }
 
-fn is_mine(route: u64, place: usize, workers: usize) -> bool {
-    (((route >> 32) * workers as u64) >> 32) as usize == place
+/// Whose a frame is, as far as its outside tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Mine,
+    Others,
+    Unknown,
+}
+
+impl Whose {
+    #[inline(always)]
+    fn of(route: Option<u64>, place: usize, workers: usize) -> Whose {
+        match route {
+            Some(route) if (((route >> 32) * workers as u64) >> 32) as usize == place => Whose::Mine,
+            Some(_) => Whose::Others,
+            None => Whose::Unknown,
+        }
+    }
 }
