@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench bench-guard bench-live clean
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 build: ## Build the product
 	@deploy/prepare.sh build
@@ -25,9 +25,17 @@ lint: ## Format and lints only
 	@if $(CARGO) clippy --version >/dev/null 2>&1; then $(CARGO) clippy --all-targets -- -D warnings; \
 	else echo "lint: no clippy here (rustup component add clippy); lints not checked"; fi
 
-bench: ## What watching costs beside reading
-	@deploy/prepare.sh build
-	$(CARGO) bench --bench replay
+bench: ## What watching costs beside reading (ONLY=replay|dense|rules|flows|workers|start, ROUNDS=11, CAPTURE=FILE)
+	@deploy/prepare.sh bench
+	@$(CARGO) bench --quiet --bench replay
+
+bench-guard: ## Compare instruction counts with those kept in benches/instructions.toml
+	@deploy/prepare.sh bench
+	@$(CARGO) bench --quiet --bench instructions
+
+bench-live: ## A live sensor under load, as root (RATE=100000, DURATION=10, WORKERS=1)
+	@deploy/prepare.sh bench
+	@$(CARGO) bench --quiet --bench live
 
 clean: ## Remove what was built
 	$(CARGO) clean

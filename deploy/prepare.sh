@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building (prepare.sh build) or testing (prepare.sh test) needs and this machine does not have.
+# Installs what building (prepare.sh build), testing (prepare.sh test) or measuring (prepare.sh bench) needs and this
+# machine does not have.
 # Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ command -v cc >/dev/null || needed+=(gcc libc6-dev)
 stacks="pymodbus==3.16.1 dnp3py==0.6.0"
 peers="${CARGO_TARGET_DIR:-target}/peers"
 
-# Tests that need these skip, saying so, where they are not to be had.
+# Tests and benches that need these skip, saying so, where they are not to be had.
 wanted=()
 if [ "${1:-build}" = test ]; then
     command -v tshark >/dev/null || wanted+=(tshark)
@@ -23,6 +24,11 @@ if [ "${1:-build}" = test ]; then
     command -v tcpdump >/dev/null || wanted+=(tcpdump)
     # A Python without ensurepip makes no environment with pip in it.
     [ -e "$peers/stacks" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
+fi
+
+if [ "${1:-build}" = bench ]; then
+    command -v tcpdump >/dev/null || wanted+=(tcpdump)
+    command -v valgrind >/dev/null || wanted+=(valgrind)
 fi
 
 command -v cargo >/dev/null || { say "no Rust toolchain here; get one from https://rustup.rs and try again"; exit 1; }
@@ -47,7 +53,7 @@ if [ ${#needed[@]} -gt 0 ]; then
 fi
 if [ ${#wanted[@]} -gt 0 ]; then
     { command -v apt-get >/dev/null && install "${wanted[@]}"; } ||
-        say "could not install ${wanted[*]}; the tests that need them will be skipped"
+        say "could not install ${wanted[*]}; what needs them will be skipped"
 fi
 if [ "${1:-build}" = test ] && [ "$(cat "$peers/stacks" 2>/dev/null)" != "$stacks" ]; then
     say "installing $stacks into $peers"

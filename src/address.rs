@@ -3,6 +3,7 @@
 //! Nothing here knows a protocol or a capture format. Addresses compare, hash and print the way that people
 //! write them: `10.20.1.3:502`, `[fe80::1]:20000`, `00:1d:9c:c7:b0:70`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +19,7 @@ impl fmt::Display for Mac {
 }
 
 /// Who speaks: an IP address, or a MAC address for protocols that run directly on Ethernet.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Address {
     /// IPv4.
     V4(Ipv4Addr),
@@ -36,6 +37,27 @@ impl Address {
             Address::V6(a) => Some(IpAddr::V6(a)),
             Address::Mac(_) => None,
         }
+    }
+}
+
+/// IPv4 before IPv6 before Ethernet, each by number.
+impl Ord for Address {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Address::V4(a), Address::V4(b)) => a.to_bits().cmp(&b.to_bits()),
+            (Address::V6(a), Address::V6(b)) => a.to_bits().cmp(&b.to_bits()),
+            (Address::Mac(a), Address::Mac(b)) => a.cmp(b),
+            (Address::V4(_), _) | (_, Address::Mac(_)) => Ordering::Less,
+            (_, Address::V4(_)) | (Address::Mac(_), _) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for Address {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -59,7 +81,7 @@ impl fmt::Display for Address {
 }
 
 /// One end of a conversation.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint {
     /// Its address.
     pub address: Address,
@@ -71,6 +93,21 @@ impl Endpoint {
     /// An end at this address and port.
     pub fn new(address: impl Into<Address>, port: u16) -> Self {
         Endpoint { address: address.into(), port }
+    }
+}
+
+/// By address, then port.
+impl Ord for Endpoint {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.address.cmp(&other.address).then(self.port.cmp(&other.port))
+    }
+}
+
+impl PartialOrd for Endpoint {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

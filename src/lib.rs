@@ -26,7 +26,8 @@
 //!   output     JSON lines, a terminal; metrics and web beside them
 //! ```
 //!
-//! - [`sensor`] wires these together: [`sensor::pipeline`] is one worker, [`sensor::live`] the threads around it.
+//! - [`sensor`] wires these together: [`sensor::pipeline`] is one worker or a team of them, [`sensor::live`] the threads
+//!   around it.
 //! - [`cli`] has one file per command.
 //! - [`address`] holds the types that everybody shares.
 //!
@@ -39,9 +40,10 @@
 //! the parser without a copy; the rules about two ends are looked up once a conversation; counters are plain integers,
 //! folded into the registry once a second.
 //!
-//! **Threads.** A replay is one thread. A live sensor has one for each interface, one worker that decodes and judges,
-//! one that hands out alerts, one that reloads rules, and a runtime of one thread for the web. Between them are bounded
-//! queues; what is lost at a bound is counted.
+//! **Threads.** A replay is one thread. A live sensor has one for each interface, one that decodes and judges, one that
+//! hands out alerts, one that reloads rules, and a runtime of one thread for the web. With `--workers N` there are N
+//! that decode and judge, each for its share of the hosts, and what they find is put in order before anybody hears of
+//! it. Between threads are bounded queues; what is lost at a bound is counted.
 //!
 //! **Trust.** Every octet is hostile: parsers check before they read, never allocate by a length field that was not
 //! compared with what is there, and never panic; `unsafe` is forbidden.

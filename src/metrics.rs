@@ -61,14 +61,53 @@ impl Tally {
         }
         protocol.messages[event.verb.index()][event.kind.index()] += 1;
         if let Some(fault) = event.fault {
-            add(&mut protocol.malformed, fault.label);
+            add(&mut protocol.malformed, fault.label, 1);
         }
         if let Some(Outcome::Exception { code, .. }) = event.outcome {
-            add(&mut protocol.exceptions, code);
+            add(&mut protocol.exceptions, code, 1);
         }
         if let (Some(latency), Some(response)) = (event.latency, &mut protocol.response) {
             response.observe(latency as f64 / 1e9);
         }
+    }
+
+    /// Adds the counts of another; response times stay where they are.
+    pub fn add(&mut self, other: &Tally) {
+        self.events += other.events;
+        for (own, other) in self.protocols.iter_mut().zip(&other.protocols) {
+            for (own, other) in own.messages.as_flattened_mut().iter_mut().zip(other.messages.as_flattened())
+            {
+                *own += other;
+            }
+            other.malformed.iter().for_each(|(label, count)| add(&mut own.malformed, *label, *count));
+            other.exceptions.iter().for_each(|(code, count)| add(&mut own.exceptions, *code, *count));
+            own.unanswered += other.unanswered;
+        }
+    }
+
+    /// A copy of the counts, without the response times, which go to their histogram.
+    pub fn hand_over(&mut self) -> Tally {
+        let words: Vec<&'static Vocabulary> = self.protocols.iter().map(|protocol| protocol.words).collect();
+        let mut copy = Tally::new(&words, None);
+        copy.add(self);
+        for response in self.protocols.iter_mut().filter_map(|protocol| protocol.response.as_mut()) {
+            response.flush();
+        }
+        copy
+    }
+
+    /// A tally of the same kind, at zero.
+    pub fn another(&self) -> Tally {
+        let protocols = self.protocols.iter().map(|protocol| ProtocolTally {
+            words: protocol.words,
+            messages: Default::default(),
+            malformed: Vec::new(),
+            exceptions: Vec::new(),
+            unanswered: 0,
+            // Local histograms cloned begin at zero.
+            response: protocol.response.clone(),
+        });
+        Tally { protocols: protocols.collect(), events: 0 }
     }
 
     /// Messages per protocol, for those that had any: name in sentences, requests, responses, others, malformed.
@@ -119,10 +158,10 @@ impl ProtocolCounts<'_> {
     }
 }
 
-fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K) {
+fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, more: u64) {
     match counts.iter_mut().find(|(k, _)| *k == key) {
-        Some((_, count)) => *count += 1,
-        None => counts.push((key, 1)),
+        Some((_, count)) => *count += more,
+        None => counts.push((key, more)),
     }
 }
 
@@ -156,6 +195,8 @@ pub struct Metrics {
     pub evictions: IntCounterVec,
     /// Checksums that do not fit, by layer.
     pub checksum_errors: IntCounterVec,
+    /// Packets as hosts seldom send them and attackers do, by what is odd.
+    pub odd: IntCounterVec,
     /// Packets that could not be decoded, by reason.
     pub undecoded: IntCounterVec,
     /// Alerts waiting for an output.
@@ -275,6 +316,11 @@ impl Metrics {
                 "wayside_checksum_errors_total",
                 "Checksums that do not fit; a sender with checksum offload makes them look so.",
                 &["layer"],
+            ),
+            odd: counters(
+                "wayside_odd_packets_total",
+                "Packets as hosts seldom send them and attackers do, by what is odd.",
+                &["what"],
             ),
             undecoded: counters(
                 "wayside_undecoded_packets_total",

@@ -107,7 +107,17 @@ fn the_same_capture_without_its_first_third_gives_the_same_events_for_the_rest()
     }
 }
 
-/// A record cut into two segments of the same TCP stream, where it carries enough; checksums are left as they were.
+/// Sets a checksum of two octets at this place, over the octets of a packet from `from` on and a sum before them.
+fn seal(packet: &mut [u8], from: usize, place: usize, before: u64) {
+    packet[place..place + 2].fill(0);
+    let mut sum = wayside::packet::checksum::sum(before, &packet[from..]);
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    packet[place..place + 2].copy_from_slice(&(!(sum as u16)).to_ne_bytes());
+}
+
+/// A record cut into two segments of the same TCP stream, where it carries enough.
 fn halves(record: &[u8], big: bool, at: usize) -> Option<[Vec<u8>; 2]> {
     let frame = record.get(16..)?;
     if frame.get(12..14)? != [8, 0] || frame.get(23) != Some(&6) || frame.get(14)? >> 4 != 4 {
@@ -130,6 +140,10 @@ fn halves(record: &[u8], big: bool, at: usize) -> Option<[Vec<u8>; 2]> {
         let seq: [u8; 4] = frame[14 + ip + 4..14 + ip + 8].try_into().unwrap();
         let seq = u32::from_be_bytes(seq).wrapping_add(from as u32);
         frame[14 + ip + 4..14 + ip + 8].copy_from_slice(&seq.to_be_bytes());
+        seal(&mut frame[..14 + ip], 14, 24, 0);
+        let pseudo = [&[0, 6][..], &((total as usize - ip) as u16).to_be_bytes(), &frame[26..34]].concat();
+        let before = wayside::packet::checksum::sum(0, &pseudo);
+        seal(&mut frame, 14 + ip, 14 + ip + 16, before);
         let len = frame.len() as u32;
         let len = if big { len.to_be_bytes() } else { len.to_le_bytes() };
         [&record[..8], &len, &len, &frame].concat()

@@ -49,6 +49,11 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 impl Sensor {
     /// Starts one with these rules; `None`, saying so, where capture is not allowed.
     fn start(test: &str, rules: &str) -> Option<Sensor> {
+        Sensor::start_with(test, rules, "")
+    }
+
+    /// The same with more in its configuration.
+    fn start_with(test: &str, rules: &str, more: &str) -> Option<Sensor> {
         let device = TcpListener::bind("127.0.0.1:0").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let web = free_port();
@@ -57,7 +62,7 @@ impl Sensor {
         let config = format!(
             "[sensor]\nname = \"test\"\n[[interface]]\nname = \"lo\"\nfilter = \"tcp port {port}\"\n\
              [rules]\npaths = [\"rules.toml\"]\n[alerts]\nfile = \"alerts.ndjson\"\n\
-             [web]\nlisten = \"127.0.0.1:{web}\"\n"
+             [web]\nlisten = \"127.0.0.1:{web}\"\n{more}"
         );
         std::fs::write(folder.path().join("wayside.toml"), config).unwrap();
         let mut child = wayside()
@@ -221,4 +226,46 @@ fn what_cannot_be_watched_is_one_clear_sentence() {
     let said = err(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("tcp prot 502"), "{said}");
+}
+
+/// One worker or two: the same alerts. A bound that is reached is said once, with its key, and counted.
+#[test]
+fn a_bound_that_is_reached_is_said_once() {
+    let more = "[limits]\nflows = 2\n";
+    let Some(mut sensor) = Sensor::start_with("a_bound", &rules(450), more) else { return };
+    (0..6).for_each(|_| sensor.write_register(900));
+    let evicted = "wayside_evictions_total{what=\"flow\"} ";
+    until("the count of what went", || {
+        let text = page(sensor.web, "/metrics")?;
+        let count = text.lines().find_map(|line| line.strip_prefix(evicted)?.parse::<u64>().ok())?;
+        (count >= 3).then_some(())
+    });
+    let said = err(&sensor.stop());
+    assert_eq!(said.matches("a limit was reached (flows = 2)").count(), 1, "{said}");
+}
+
+#[test]
+fn two_workers_see_what_one_sees() {
+    let more = "[limits]\nflows = 1000\n";
+    let Some(mut sensor) = Sensor::start_with("two_workers", &rules(450), more) else { return };
+    let folder = sensor.folder.path().join("wayside.toml");
+    let text = std::fs::read_to_string(&folder).unwrap();
+    sensor.stop();
+    std::fs::write(&folder, text.replace("[sensor]\n", "[sensor]\nworkers = 2\n")).unwrap();
+    let child = wayside()
+        .args(["run", "-c"])
+        .arg(&folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sensor.child = Some(child);
+    until("readiness", || page(sensor.web, "/readyz").filter(|text| text.starts_with("HTTP/1.1 200")));
+    sensor.write_register(400);
+    sensor.write_register(900);
+    let alert = until("the alert", || sensor.alerts().into_iter().next());
+    assert!(alert["summary"].as_str().unwrap().contains("wrote 900"), "{alert}");
+    let written = "wayside_messages_total{kind=\"request\",protocol=\"modbus\",verb=\"write\"} 2";
+    until("the count", || page(sensor.web, "/metrics").filter(|text| text.contains(written)));
+    sensor.stop();
 }

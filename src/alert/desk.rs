@@ -108,6 +108,14 @@ impl Desk {
         &self.counts
     }
 
+    /// Whether a message with this verdict is anything to the desk.
+    pub fn concerns(event: &Event<'_>, verdict: &Verdict) -> bool {
+        match verdict {
+            Verdict::Denied { .. } | Verdict::NotAllowed { .. } => true,
+            Verdict::Allowed { .. } | Verdict::NotJudged => event.kind == Kind::Malformed,
+        }
+    }
+
     /// Takes a message with its verdict. One that is allowed, or not judged and well formed, costs nothing.
     pub fn event(
         &mut self,

@@ -424,11 +424,18 @@ pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String
         [one, rest @ ..] => format!("{} or {} others", called(one), rest.len()),
     };
     let [from, to] = rules.places_of(rule);
+    let nobody = silence.who.is_none() && to.is_empty();
     let who = silence.who.as_ref().map_or_else(|| some(&to, "Nobody"), called);
     let whom = some(&from, "anyone");
     let title = protocol_of(rule).map_or(String::new(), |words| format!(" in {}", words.title));
     let lasted = said_time(silence.nanos);
     let every = rule.every.map(|nanos| Lapse(nanos).to_string()).unwrap_or_default();
+    if silence.over && nobody {
+        return format!(
+            "Nobody answered {whom}{title} for {lasted}, and somebody does again; the rule '{}' expects it every {every}.",
+            rule.name
+        );
+    }
     if silence.over {
         return format!(
             "{who} did not answer {whom}{title} for {lasted}, and does again; the rule '{}' expects it every {every}.",
@@ -439,7 +446,12 @@ pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String
         let filled = text.replace("{src}", &whom).replace("{dst}", &who);
         return filled.replace("{rule}", &rule.name).replace("{value}", &lasted).replace("{point}", "");
     }
-    let not = if silence.heard { "has not answered" } else { "has never answered" };
+    let not = match (nobody, silence.heard) {
+        (true, true) => "has answered",
+        (true, false) => "has ever answered",
+        (false, true) => "has not answered",
+        (false, false) => "has never answered",
+    };
     format!("{who} {not} {whom}{title} for {lasted}; the rule '{}' expects it every {every}.", rule.name)
 }
 

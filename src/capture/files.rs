@@ -8,7 +8,7 @@
 use super::input::{self, Counter};
 use super::listing::{self, Found};
 use super::reader::{Cut, Ending, Reader};
-use super::{CaptureError, Frame};
+use super::{CaptureError, Frame, Passed};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Octets that are read at once from a file that is alone.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 128 << 10;
 /// Octets that are read at once to find the first packet of one file among many.
 const FIRST_BLOCK: usize = 16 << 10;
 /// Octets that the buffers of files read side by side share.
@@ -116,7 +116,7 @@ impl Files {
     /// # Errors
     /// The system failed to read a named file on. The frames of the other files follow on the next call.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not lend its buffer")]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         let cut = loop {
             let Some(active) = &mut self.active else {
@@ -140,6 +140,16 @@ impl Files {
             wire_len: cut.wire_len,
             data: active.reader.octets(&cut),
         }))
+    }
+
+    /// Passes over Ethernet frames, at most `most` of them, while `is_passed` says so of their octets. It may stop
+    /// earlier: what [`Files::next`] brings then may be one that `is_passed` would have passed.
+    #[inline(always)]
+    pub fn pass(&mut self, most: u64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
+        match &mut self.active {
+            Some(active) => active.reader.pass(most, self.until, is_passed),
+            None => Passed::default(),
+        }
     }
 
     /// The names of the files, as they were given or found: the places that [`Frame::source`] means.

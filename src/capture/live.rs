@@ -11,11 +11,12 @@ use std::thread;
 use std::time::Duration;
 
 /// Milliseconds after which the kernel hands over a block of packets that is not full.
-const TIMEOUT: i32 = 10;
+const TIMEOUT: i32 = 1;
 
-/// How long to rest where there is no packet. libpcap's own waiting is not used: on Linux it sleeps until a packet
-/// comes, however long that takes, so that a quiet interface could not be left.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long to rest where there is no packet: a moment right after packets, longer the longer there are none. libpcap's
+/// own waiting is not used: on Linux it sleeps until a packet comes, however long that takes, so that a quiet interface
+/// could not be left.
+const PAUSES: [Duration; 2] = [Duration::from_micros(200), Duration::from_millis(4)];
 
 /// How to listen on an interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +78,7 @@ pub struct Live {
     source: u16,
     link: Link,
     number: u64,
+    pause: Duration,
     stats: Stats,
 }
 
@@ -118,6 +120,7 @@ impl Live {
             source: interface.source,
             link: Link::from(link.unsigned_abs()),
             number: 0,
+            pause: PAUSES[0],
             stats: Stats::default(),
         })
     }
@@ -132,6 +135,7 @@ impl Live {
         match self.capture.next_packet() {
             Ok(packet) => {
                 self.number += 1;
+                self.pause = PAUSES[0];
                 let at = packet.header.ts;
                 let ts = match PRECISION {
                     // libpcap puts nanoseconds where microseconds are otherwise.
@@ -148,7 +152,8 @@ impl Live {
                 }))
             }
             Err(Error::TimeoutExpired) => {
-                thread::sleep(PAUSE);
+                thread::sleep(self.pause);
+                self.pause = (self.pause * 5 / 4).min(PAUSES[1]);
                 Ok(Next::Idle)
             }
             Err(Error::NoMorePackets) => Ok(Next::End),

@@ -30,6 +30,17 @@ pub use privileges::drop_privileges;
 
 use crate::address::Timestamp;
 
+/// Frames that were passed over.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Passed {
+    /// How many.
+    pub packets: u64,
+    /// Their octets on the wire.
+    pub bytes: u64,
+    /// The earliest and the latest of their times.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
 /// One captured frame. It borrows from the source's buffer until the next call.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

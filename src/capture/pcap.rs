@@ -69,8 +69,13 @@ impl Header {
         Some(Header { big_endian, unit, digits, record_header, limit, link })
     }
 
+    /// The link type of all its packets.
+    pub(super) fn link(&self) -> Link {
+        self.link
+    }
+
     /// Finds the record at the start of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Step {
         let Some((head, rest)) = bytes.split_first_chunk::<16>() else {
             return Step::Need { octets: self.record_header, in_packet: true };

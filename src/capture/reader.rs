@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::error::Start;
 use super::pcapng::{INTERFACE_LIMIT, Section};
-use super::{CaptureError, Damage, Link, pcap, pcapng};
+use super::{CaptureError, Damage, Link, Passed, pcap, pcapng};
 use crate::address::Timestamp;
 use std::fmt;
 use std::io::{self, Read};
@@ -122,8 +122,54 @@ impl Reader {
     }
 
     /// Cuts the next packet, `None` at the end of the file.
-    #[inline]
+    // Inlined with care: what it returns is too large for registers, and to hand it over in memory costs more than to
+    // cut it.
+    #[inline(always)]
     pub(super) fn cut(&mut self) -> Option<Cut> {
+        if let Format::Pcap(header) = &self.format
+            && let Step::Packet(record) = header.step(self.buffer.available())
+        {
+            return Some(self.take(record));
+        }
+        self.cut_otherwise()
+    }
+
+    /// Passes over packets up to a time (nanoseconds since 1970), at most `most` of them, while `is_passed` says so of
+    /// their octets. It stops at whatever is not an Ethernet packet of a plain pcap file.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, most: u64, until: i64, is_passed: impl Fn(&[u8]) -> bool) -> Passed {
+        let mut passed = Passed::default();
+        let Format::Pcap(header) = &self.format else { return passed };
+        if header.link() != Link::Ethernet {
+            return passed;
+        }
+        let mut bytes = self.buffer.available();
+        let all = bytes.len();
+        let (mut low, mut high, mut digits) = (i64::MAX, i64::MIN, 0);
+        while passed.packets < most
+            && let Step::Packet(record) = header.step(bytes)
+            && record.ts.nanos <= until
+            && let Some((data, rest)) =
+                bytes.get(record.header..).and_then(|b| b.split_at_checked(record.length))
+            && is_passed(data)
+        {
+            bytes = rest;
+            passed.packets += 1;
+            passed.bytes += u64::from(record.wire_len);
+            (low, high, digits) = (low.min(record.ts.nanos), high.max(record.ts.nanos), record.ts.digits);
+        }
+        if passed.packets > 0 {
+            let stamp = |nanos| Timestamp { nanos, digits };
+            passed.span = Some((stamp(low), stamp(high)));
+        }
+        self.packets += passed.packets;
+        let octets = all - bytes.len();
+        self.buffer.consume(octets);
+        passed
+    }
+
+    #[inline(never)]
+    fn cut_otherwise(&mut self) -> Option<Cut> {
         loop {
             let bytes = self.buffer.available();
             let step = match &mut self.format {
@@ -131,12 +177,7 @@ impl Reader {
                 Format::Pcapng(section) => section.step(bytes),
             };
             match step {
-                Step::Packet(Record { ts, link, wire_len, header, length, total }) => {
-                    let position = self.buffer.position() + header;
-                    self.buffer.consume(total);
-                    self.packets += 1;
-                    return Some(Cut { ts, link, wire_len, number: self.packets, position, length });
-                }
+                Step::Packet(record) => return Some(self.take(record)),
                 other => {
                     if !self.advance(other) {
                         return None;
@@ -144,6 +185,15 @@ impl Reader {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, record: Record) -> Cut {
+        let Record { ts, link, wire_len, header, length, total } = record;
+        let position = self.buffer.position() + header;
+        self.buffer.consume(total);
+        self.packets += 1;
+        Cut { ts, link, wire_len, number: self.packets, position, length }
     }
 
     /// Does what a step asks for that found no packet; false at the end.

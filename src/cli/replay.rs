@@ -52,6 +52,11 @@ pub struct Arguments {
     #[arg(long, value_name = "max|N", default_value = "max", value_parser = speed)]
     speed: Speed,
 
+    /// Threads that decode and judge, each for its share of the hosts; events and alerts are the same, in the same
+    /// order.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+
     /// The sensor's name in alerts.
     #[arg(long, value_name = "NAME", default_value = "replay")]
     sensor: String,
@@ -101,14 +106,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let events = events(arguments)?;
     let events_on_stdout = arguments.pretty && arguments.events.is_none() || to_stdout(&arguments.events);
     let alerts = alerts(arguments, events_on_stdout)?;
-    let mut files = Files::open(&arguments.files).map_err(Failure::failed)?;
+    let files = Files::open(&arguments.files).map_err(Failure::failed)?;
     let grouping = match (arguments.group, arguments.speed) {
         (Group::None, _) => Grouping::None,
         (Group::Window, Speed::Max) => Grouping::Final,
         // Somebody watches.
         (Group::Window, Speed::Times(_)) => Grouping::Live,
     };
-    let mut pipeline = Pipeline::new(Parts {
+    let parts = Parts {
         flows: Limits::default(),
         fragments: 16 << 20,
         tally: pipeline::tally(None),
@@ -116,17 +121,20 @@ pub fn run(arguments: &Arguments) -> Outcome {
         desk: Desk::new(grouping, arguments.sensor.clone()),
         emit: emit(alerts.clone(), worst.clone()),
         events,
-    });
+    };
+    let mut pipeline = Pipeline::with_workers(parts, usize::from(arguments.workers))
+        .map_err(|error| Failure::failed(format!("cannot start {} workers: {error}", arguments.workers)))?;
     let show = !arguments.quiet;
     let began = Instant::now();
-    play(&mut files, &mut pipeline, arguments, show)?;
+    let count = files.names().len();
+    let notices = play(files, &mut pipeline, arguments, show)?;
     pipeline.finish().map_err(|error| Failure::failed(format!("cannot write the events: {error}")))?;
     alerts.finish().map_err(|error| Failure::failed(format!("cannot write the alerts: {error}")))?;
-    for notice in files.notices() {
+    for notice in notices {
         eprintln!("wayside: {notice}");
     }
     if show {
-        terminal::summary(&mut pipeline, &alerts, Some((files.names().len(), began.elapsed())));
+        terminal::summary(&mut pipeline, &alerts, Some((count, began.elapsed())));
     }
     let reached = worst.load(Ordering::Relaxed);
     let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());
@@ -197,47 +205,60 @@ fn alerts(arguments: &Arguments, stdout_taken: bool) -> Result<Alerts, Failure> 
     }
 }
 
-/// Reads all frames.
+/// Reads all frames; returns what there is to say about the files.
 fn play(
-    files: &mut Files,
+    files: Files,
     pipeline: &mut Pipeline,
     arguments: &Arguments,
     show: bool,
-) -> Result<(), Failure> {
-    let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
+) -> Result<Vec<String>, Failure> {
     let bar = terminal::progress(files.progress().1, show);
-    let mut clock: Option<(Instant, i64)> = None;
-    let (mut source, mut count) = (u16::MAX, 0u64);
-    while let Some(frame) = files.next().map_err(Failure::failed)? {
-        if frame.source != source {
-            source = frame.source;
-            if names.len() > 1 {
-                pipeline.set_file(names.get(usize::from(source)).cloned());
-            }
+    let mut look = |octets| {
+        if let Some(bar) = &bar {
+            bar.set_position(octets);
         }
-        if let Speed::Times(times) = arguments.speed {
-            let (began, first) = clock.get_or_insert((Instant::now(), frame.ts.nanos));
-            let due = (frame.ts.nanos.saturating_sub(*first)).max(0) as f64 / 1e9 / times;
-            let wait =
-                Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX).saturating_sub(began.elapsed());
-            if wait > Duration::from_millis(1) {
-                pipeline.flush_events();
-                std::thread::sleep(wait);
-            }
-        }
-        pipeline.frame(&frame);
-        count += 1;
-        if count.is_multiple_of(65_536) {
-            if pipeline.is_unheard() {
-                break;
-            }
-            if let Some(bar) = &bar {
-                bar.set_position(files.progress().0);
-            }
-        }
-    }
+    };
+    let notices = match arguments.speed {
+        Speed::Max => pipeline.read(files, &arguments.files, &mut look).map_err(Failure::failed)?,
+        Speed::Times(times) => play_slowly(files, pipeline, times, &mut look)?,
+    };
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    Ok(())
+    Ok(notices)
+}
+
+/// Reads all frames, each at its time, `times` as fast as they happened.
+fn play_slowly(
+    mut files: Files,
+    pipeline: &mut Pipeline,
+    times: f64,
+    look: &mut dyn FnMut(u64),
+) -> Result<Vec<String>, Failure> {
+    let names: Vec<Arc<str>> = files.names().iter().map(|name| name.as_str().into()).collect();
+    let mut clock: Option<(Instant, i64)> = None;
+    let (mut source, mut waited) = (None, 0);
+    while let Some(frame) = files.next().map_err(Failure::failed)? {
+        if names.len() > 1 && source != Some(frame.source) {
+            source = Some(frame.source);
+            pipeline.set_file(names.get(usize::from(frame.source)).cloned());
+        }
+        let (began, first) = clock.get_or_insert((Instant::now(), frame.ts.nanos));
+        let due = (frame.ts.nanos.saturating_sub(*first)).max(0) as f64 / 1e9 / times;
+        let wait = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX).saturating_sub(began.elapsed());
+        if wait > Duration::from_millis(1) {
+            pipeline.flush_events();
+            std::thread::sleep(wait);
+            waited += 1;
+        }
+        pipeline.frame(&frame);
+        if waited > 16 {
+            waited = 0;
+            look(files.progress().0);
+            if pipeline.is_unheard() {
+                break;
+            }
+        }
+    }
+    Ok(files.notices())
 }

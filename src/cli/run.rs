@@ -8,7 +8,6 @@ use crate::output::audit::AuditLog;
 use crate::output::events::{EventLog, Form};
 use crate::sensor::config::{Config, ConfigError, InterfaceTable};
 use crate::sensor::live::{Output, Sensor, Setup, Stop};
-use crate::stream;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +19,10 @@ pub struct Arguments {
     /// The configuration.
     #[arg(short, long, value_name = "FILE", default_value = "wayside.toml")]
     config: PathBuf,
+
+    /// Threads that decode and judge, each for its share of the hosts; without it what the configuration says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
 }
 
 /// Watches until a signal ends it.
@@ -45,14 +48,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         rules: replay::load_rules(&config.rules.paths)?,
         rule_paths: config.rules.paths.clone(),
         name,
-        flows: stream::Limits {
-            flows: config.limits.flows,
-            streams: config.limits.streams_mib << 20,
-            idle: u64::from(config.limits.idle) * 1_000_000_000,
-            ..stream::Limits::default()
-        },
-        fragments: config.limits.fragments_mib << 20,
-        alert_groups: config.limits.alert_groups,
+        workers: arguments.workers.map_or(config.sensor.workers, usize::from),
+        limits: config.limits.clone(),
         alert_window: config.alerts.window.unwrap_or(60),
         listen: config.web.listen,
         outputs: outputs(config.alerts.file.as_deref())?,

@@ -1,7 +1,7 @@
 //! What a person sees on a terminal: alerts, a progress bar, the summary at the end.
 
 use crate::alert::{Alert, AlertKind};
-use crate::sensor::pipeline::{self, Pipeline};
+use crate::sensor::pipeline::{self, Counts, Pipeline};
 use crate::sensor::report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashSet};
@@ -179,8 +179,10 @@ fn summary_text(
             }
         }
         if !counts.reasons.is_empty() {
+            let mut reasons = counts.reasons.to_vec();
+            reasons.sort_unstable_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
             let reasons: Vec<String> =
-                counts.reasons.iter().map(|(label, n)| format!("{label} {}", grouped(*n))).collect();
+                reasons.iter().map(|(label, n)| format!("{label} {}", grouped(*n))).collect();
             let _ = write!(out, " ({})", reasons.join(", "));
         }
         out.push('\n');
@@ -205,20 +207,19 @@ fn summary_text(
 
 /// Conversations, and what stood in the way of seeing everything.
 fn trouble(pipeline: &Pipeline, out: &mut String) {
-    let (flows, _) = pipeline.flows();
-    let decoder = pipeline.decoder();
-    let counters = decoder.counters();
-    let (assembled, fragments_lost, overlaps) = decoder.fragment_counts();
+    let Counts { packets: counters, flows, .. } = pipeline.counts();
     let _ = write!(out, "  {} conversations", grouped(flows.opened));
     for (number, words) in [
-        (flows.evicted, "forgotten for lack of room"),
         (flows.gaps, "gaps in streams"),
         (flows.retransmitted, "segments seen before"),
         (flows.copies, "copied datagrams"),
         (flows.stray, "segments out of place"),
-        (assembled, "fragmented datagrams put together"),
-        (fragments_lost, "fragmented datagrams never whole"),
-        (overlaps, "overlapping fragments"),
+        (flows.conflicting, "segments that contradict earlier ones"),
+        (flows.doubtful, "doubtful segments set aside"),
+        (counters.urgent, "segments with urgent data"),
+        (counters.assembled, "fragmented datagrams put together"),
+        (counters.overlaps, "overlapping fragments"),
+        (counters.fragment_conflicts, "fragments that contradict earlier ones"),
         (counters.bad_ip_checksums, "bad IP checksums"),
         (counters.bad_transport_checksums, "bad TCP or UDP checksums"),
     ] {
@@ -226,10 +227,13 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
             let _ = write!(out, ", {} {words}", grouped(number));
         }
     }
-    for (reason, number) in pipeline::skipped(counters) {
+    for (reason, number) in pipeline::skipped(&counters) {
         let _ = write!(out, ", {} packets not decoded ({reason})", grouped(number));
     }
     out.push('\n');
+    for bound in report::bounds(pipeline).iter().filter(|bound| bound.reached > 0) {
+        let _ = writeln!(out, "  {} {}", grouped(bound.reached), bound.goes);
+    }
 }
 
 /// Alerts by rule.

@@ -1,5 +1,6 @@
 //! One direction of a conversation: who speaks to whom, over what.
 
+use super::Object;
 use crate::address::{Endpoint, Mac, Transport};
 use base64::Engine as _;
 use sha1::{Digest, Sha1};
@@ -24,12 +25,23 @@ pub struct Flow {
     /// The innermost VLAN identifier (IEEE 802.1Q, 12 bits), where there is a tag.
     pub vlan: Option<u16>,
     community_id: OnceCell<CommunityId>,
+    /// What every event of the flow says of it in JSON.
+    members: OnceCell<Box<[u8]>>,
 }
 
 impl Flow {
     /// A flow between two ends.
     pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
-        Flow { src, dst, transport, src_mac: None, dst_mac: None, vlan: None, community_id: OnceCell::new() }
+        Flow {
+            src,
+            dst,
+            transport,
+            src_mac: None,
+            dst_mac: None,
+            vlan: None,
+            community_id: OnceCell::new(),
+            members: OnceCell::new(),
+        }
     }
 
     /// The same conversation seen from the other end.
@@ -42,6 +54,7 @@ impl Flow {
             dst_mac: self.src_mac,
             vlan: self.vlan,
             community_id: self.community_id.clone(),
+            members: OnceCell::new(),
         }
     }
 
@@ -76,6 +89,20 @@ impl Flow {
             text
         });
         std::str::from_utf8(text).ok()
+    }
+
+    /// The members `src`, `dst` and `community_id` of every event of this flow, written once.
+    pub(super) fn members(&self) -> &[u8] {
+        self.members.get_or_init(|| {
+            Object::apart(|o| {
+                o.key("src").display(&self.src);
+                o.key("dst").display(&self.dst);
+                match self.community_id() {
+                    Some(id) => o.word("community_id", id),
+                    None => o.key("community_id").null(),
+                }
+            })
+        })
     }
 }
 

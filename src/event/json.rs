@@ -19,6 +19,7 @@ impl<'a> Json<'a> {
     }
 
     /// `null`.
+    #[inline]
     pub fn null(self) {
         self.out.extend_from_slice(b"null");
     }
@@ -29,6 +30,7 @@ impl<'a> Json<'a> {
     }
 
     /// A whole number.
+    #[inline]
     pub fn int(self, number: impl itoa::Integer) {
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
@@ -43,7 +45,31 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A whole number that is likely small: four digits or fewer take a short way.
+    #[inline]
+    fn small(self, number: i64) {
+        // All four are copied at once and those too many taken back, which is cheaper than copying some.
+        let digit = |value: u16| b'0' + (value % 10) as u8;
+        let (digits, count) = match number {
+            0..10 => ([digit(number as u16), 0, 0, 0], 1),
+            10..100 => ([digit(number as u16 / 10), digit(number as u16), 0, 0], 2),
+            100..1_000 => {
+                let n = number as u16;
+                ([digit(n / 100), digit(n / 10), digit(n), 0], 3)
+            }
+            1_000..10_000 => {
+                let n = number as u16;
+                ([digit(n / 1_000), digit(n / 100), digit(n / 10), digit(n)], 4)
+            }
+            _ => return self.int(number),
+        };
+        let end = self.out.len() + count;
+        self.out.extend_from_slice(&digits);
+        self.out.truncate(end);
+    }
+
     /// A string known to need no escaping (a word of ours or of a standard).
+    #[inline]
     pub fn word(self, word: &str) {
         self.out.push(b'"');
         self.out.extend_from_slice(word.as_bytes());
@@ -92,11 +118,22 @@ impl<'a> Json<'a> {
     pub fn value(self, value: Value<'_>) {
         match value {
             Value::Bool(on) => self.bool(on),
-            Value::Int(number) => self.int(number),
+            Value::Int(number) => self.small(number),
             Value::Float(number) => self.float(number),
             Value::Name(word) => self.word(word),
             Value::Text(bytes) => self.text(bytes),
             Value::Bytes(bytes) => self.hex(bytes),
+        }
+    }
+
+    /// An array of values.
+    pub fn values(self, values: Values<'_>) {
+        match values {
+            Values::Registers(bytes) => self.array(|a| {
+                let (registers, _) = bytes.as_chunks::<2>();
+                registers.iter().for_each(|r| a.item().small(i64::from(u16::from_be_bytes(*r))));
+            }),
+            values => self.array(|a| values.iter().for_each(|value| a.item().value(value))),
         }
     }
 
@@ -123,6 +160,7 @@ pub struct Object<'a> {
 
 impl Object<'_> {
     /// Starts the member of this name; the value must follow. Names are ours and need no escaping.
+    #[inline]
     pub fn key(&mut self, name: &str) -> Json<'_> {
         if !std::mem::take(&mut self.first) {
             self.out.push(b',');
@@ -134,11 +172,27 @@ impl Object<'_> {
     }
 
     /// A whole number, or `null`.
+    #[inline]
     pub fn int(&mut self, name: &str, number: Option<impl itoa::Integer>) {
         match number {
             Some(number) => self.key(name).int(number),
             None => self.key(name).null(),
         }
+    }
+
+    /// Members that were written before, without the braces around them.
+    pub fn members(&mut self, written: &[u8]) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(written);
+    }
+
+    /// Members as an object would have them, without the braces: for [`Object::members`].
+    pub fn apart(write: impl FnOnce(&mut Object<'_>)) -> Box<[u8]> {
+        let mut out = Vec::new();
+        write(&mut Object { out: &mut out, first: true });
+        out.into()
     }
 
     /// A flag.
@@ -147,6 +201,7 @@ impl Object<'_> {
     }
 
     /// A word of ours or of a standard.
+    #[inline]
     pub fn word(&mut self, name: &str, word: &str) {
         self.key(name).word(word);
     }
@@ -160,6 +215,7 @@ pub struct Array<'a> {
 
 impl Array<'_> {
     /// Starts the next item; the value must follow.
+    #[inline]
     pub fn item(&mut self) -> Json<'_> {
         if !std::mem::take(&mut self.first) {
             self.out.push(b',');
@@ -178,6 +234,10 @@ impl fmt::Write for Escaped<'_> {
 }
 
 fn escape(text: &str, out: &mut Vec<u8>) {
+    // Nearly all text is plain ASCII.
+    if text.bytes().all(|octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\')) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     let mut clean = 0;
     for (at, character) in text.char_indices() {
         if plain(character) {
@@ -222,12 +282,7 @@ impl Event<'_> {
             o.word("proto", self.proto.name);
             o.word("kind", self.kind.name());
             o.word("verb", self.verb.name());
-            o.key("src").display(&self.flow.src);
-            o.key("dst").display(&self.flow.dst);
-            match self.flow.community_id() {
-                Some(id) => o.word("community_id", id),
-                None => o.key("community_id").null(),
-            }
+            o.members(self.flow.members());
             o.key("points").array(|a| self.write_points(a));
             self.write_values(o.key("values"));
             match self.outcome {
@@ -265,7 +320,7 @@ impl Event<'_> {
     pub fn write_values(&self, json: Json<'_>) {
         match self.values {
             Values::None => json.null(),
-            values => json.array(|a| values.iter().for_each(|value| a.item().value(value))),
+            values => json.values(values),
         }
     }
 }
@@ -292,5 +347,15 @@ mod tests {
         assert_eq!(written(|j| j.float(f64::NAN)), "null");
         assert_eq!(written(|j| j.float(1.0)), "1.0");
         assert_eq!(written(|j| j.int(-7i64)), "-7");
+    }
+
+    #[test]
+    fn values_of_every_length() {
+        let numbers = [0, 9, 10, 99, 100, 999, 1_000, 1_234, 9_999, 10_000, 65_535, i64::MAX, -1, i64::MIN];
+        for number in numbers {
+            assert_eq!(written(|j| j.value(Value::Int(number))), number.to_string());
+        }
+        assert_eq!(written(|j| j.values(Values::Registers(&[0, 7, 0x10, 0, 9]))), "[7,4096]");
+        assert_eq!(written(|j| j.values(Values::Bits { bytes: &[2], count: 2 })), "[false,true]");
     }
 }

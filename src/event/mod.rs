@@ -8,11 +8,13 @@
 mod flow;
 mod json;
 mod line;
+mod owned;
 mod point;
 mod vocabulary;
 
 pub use flow::{CommunityId, Flow};
 pub use json::{Array, Json, Object};
+pub use owned::Owned;
 pub use point::{PointRange, Space, Value, Values};
 pub use vocabulary::{Code, Vocabulary};
 

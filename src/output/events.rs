@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 
 /// How events are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub enum Form {
     Line,
 }
 
+/// Runs of lines that are written at once.
+const SLICES: usize = 1024;
 /// Octets gathered before they are written out.
 const BLOCK: usize = 64 * 1024;
 
@@ -31,28 +33,43 @@ impl EventLog {
         EventLog { out, form, buffer: Vec::with_capacity(BLOCK + 4096), failed: None }
     }
 
+    /// How events are written.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
     /// Writes one event; `file` names its capture where there are several.
     pub fn event(&mut self, event: &Event<'_>, file: Option<&str>) {
-        match self.form {
-            Form::Json => event.write_json(file, &mut self.buffer),
-            Form::Line => {
-                let mut line = Text(&mut self.buffer);
-                if let Some(file) = file {
-                    // Writing to a Vec cannot fail.
-                    let _ = write!(line, "{file}: ");
-                }
-                let _ = event.write_line(&mut line);
-            }
-        }
-        self.buffer.push(b'\n');
+        self.form.write(event, file, &mut self.buffer);
         if self.buffer.len() >= BLOCK {
             self.flush();
+        }
+    }
+
+    /// Takes lines that were made by [`Form::write`], in runs, and writes them from where they lie.
+    pub fn lines(&mut self, runs: &[&[u8]]) {
+        self.flush();
+        let mut left = runs.iter();
+        while self.failed.is_none() && left.len() > 0 {
+            let mut slices: Vec<IoSlice<'_>> =
+                left.by_ref().take(SLICES).map(|run| IoSlice::new(run)).collect();
+            let mut rest = slices.as_mut_slice();
+            while !rest.is_empty() {
+                match self.out.write_vectored(rest) {
+                    Ok(0) if rest.iter().all(|slice| slice.is_empty()) => break,
+                    Ok(0) => return self.failed = Some(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => IoSlice::advance_slices(&mut rest, count),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return self.failed = Some(error),
+                }
+            }
         }
     }
 
     /// Writes out what has been gathered.
     pub fn flush(&mut self) {
         if self.failed.is_none()
+            && !self.buffer.is_empty()
             && let Err(error) = self.out.write_all(&self.buffer).and_then(|()| self.out.flush())
         {
             self.failed = Some(error);
@@ -75,6 +92,24 @@ impl EventLog {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+impl Form {
+    /// Appends one event and a line break; `file` names its capture where there are several.
+    pub fn write(self, event: &Event<'_>, file: Option<&str>, out: &mut Vec<u8>) {
+        match self {
+            Form::Json => event.write_json(file, out),
+            Form::Line => {
+                let mut line = Text(out);
+                if let Some(file) = file {
+                    // Writing to a Vec cannot fail.
+                    let _ = write!(line, "{file}: ");
+                }
+                let _ = event.write_line(&mut line);
+            }
+        }
+        out.push(b'\n');
     }
 }
 

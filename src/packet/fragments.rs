@@ -1,6 +1,6 @@
 //! IP fragments put together (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! Where fragments overlap, the octets that came first stay. Datagrams that never become whole go after 30 s, or
+//! Where fragments overlap, the octets that came first stay, and disagreement is counted. Datagrams that never become whole go after 30 s, or
 //! earlier when memory is needed: the oldest first, counted.
 
 use crate::address::{Address, Timestamp};
@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 /// that waits less is flooded less).
 const WAIT: u64 = 30_000_000_000;
 /// The largest datagram, in octets of payload.
-const LARGEST: usize = 65_535;
+pub const LARGEST: usize = 65_535;
 /// What a waiting datagram costs beyond its octets.
 const OVERHEAD: usize = 256;
 
@@ -57,6 +57,8 @@ pub struct Fragments {
     pub evicted: u64,
     /// Fragments that overlap others.
     pub overlaps: u64,
+    /// Those of them that say something else.
+    pub conflicting: u64,
     /// Datagrams put together.
     pub completed: u64,
 }
@@ -71,6 +73,7 @@ impl Fragments {
             limit,
             evicted: 0,
             overlaps: 0,
+            conflicting: 0,
             completed: 0,
         }
     }
@@ -89,16 +92,20 @@ impl Fragments {
             have: Vec::new(),
             length: None,
         });
+        let mut conflict = false;
         if !fragment.more {
-            datagram.length.get_or_insert(end);
+            // Two ends that differ, or octets beyond the end, are a disagreement too.
+            conflict = *datagram.length.get_or_insert(end) != end || datagram.octets.len() > end;
         }
+        conflict |= datagram.length.is_some_and(|length| end > length);
         if datagram.octets.len() < end {
             self.bytes += end - datagram.octets.len();
             datagram.octets.resize(end, 0);
         }
-        if datagram.fill(fragment.offset, end, fragment.bytes) {
-            self.overlaps += 1;
-        }
+        let (overlaps, differs) = datagram.fill(fragment.offset, end, fragment.bytes);
+        conflict |= differs;
+        self.overlaps += u64::from(overlaps);
+        self.conflicting += u64::from(conflict);
         let whole = datagram
             .length
             .filter(|length| datagram.have.first().is_some_and(|run| run.0 == 0 && run.1 >= *length))?;
@@ -127,15 +134,17 @@ impl Fragments {
 }
 
 impl Datagram {
-    /// Copies what has not come yet and notes it; true where some had.
-    fn fill(&mut self, start: usize, end: usize, bytes: &[u8]) -> bool {
+    /// Copies what has not come yet and notes it. Returns whether some had, and whether that was something else.
+    fn fill(&mut self, start: usize, end: usize, bytes: &[u8]) -> (bool, bool) {
         let mut at = start;
-        let mut overlap = false;
+        let (mut overlap, mut conflict) = (false, false);
         for &(from, to) in &self.have {
             if to <= at || from >= end {
                 continue;
             }
             overlap = true;
+            let (low, high) = (from.max(start), to.min(end));
+            conflict |= self.octets.get(low..high) != bytes.get(low - start..high - start);
             if from > at {
                 copy(&mut self.octets, at, from, start, bytes);
             }
@@ -154,7 +163,7 @@ impl Datagram {
             }
         }
         self.have = merged;
-        overlap
+        (overlap, conflict)
     }
 }
 
@@ -188,7 +197,8 @@ mod tests {
         assert!(fragments.add(key(1), ts, evil).is_none());
         let whole = fragments.add(key(1), ts, first).unwrap();
         assert_eq!(whole, [&[1; 8][..], &[2; 8], &[3; 4]].concat());
-        assert_eq!((fragments.overlaps, fragments.bytes, fragments.order.len()), (1, 0, 0));
+        assert_eq!((fragments.overlaps, fragments.conflicting), (1, 1));
+        assert_eq!((fragments.bytes, fragments.order.len()), (0, 0));
     }
 
     #[test]

@@ -61,6 +61,22 @@ pub struct Relaxed {
     pub last: Timestamp,
 }
 
+impl Relaxed {
+    /// Adds what others let pass.
+    pub fn join(all: &mut Vec<Relaxed>, more: Vec<Relaxed>) {
+        for one in more {
+            match all.iter_mut().find(|known| (known.window, known.rule) == (one.window, one.rule)) {
+                Some(known) => {
+                    known.count += one.count;
+                    known.first = known.first.min(one.first);
+                    known.last = known.last.max(one.last);
+                }
+                None => all.push(one),
+            }
+        }
+    }
+}
+
 /// What judging remembers. It belongs to one rule set; with another one it starts anew.
 pub struct Memory {
     generation: u64,

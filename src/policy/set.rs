@@ -129,6 +129,7 @@ pub struct Pair {
     back: Arc<PairTable>,
     /// The zones of the two, where no conduit lets them speak the protocol.
     crossing: Option<(u16, u16)>,
+    remembers: bool,
     generation: u64,
 }
 
@@ -148,12 +149,20 @@ impl Pair {
         !self.there.expects().is_empty() || !self.back.expects().is_empty()
     }
 
+    /// Whether what is said between the two is judged by what was said before, there or elsewhere: by rates, changes
+    /// and expectations. Such messages must all be judged with the same [`Memory`], in the order in which they
+    /// happened; others may be judged with any.
+    pub fn remembers(&self) -> bool {
+        self.remembers
+    }
+
     /// The pair of the opposite direction.
     pub fn reversed(&self) -> Pair {
         Pair {
             there: self.back.clone(),
             back: self.there.clone(),
             crossing: self.crossing.map(|(from, to)| (to, from)),
+            remembers: self.remembers,
             generation: self.generation,
         }
     }
@@ -290,6 +299,11 @@ impl RuleSet {
         points.find(|point| point.is_of(end, device)).map(|point| &**point)
     }
 
+    /// Whether any rule expects something to happen.
+    pub fn expects(&self) -> bool {
+        self.parts.rules.iter().any(|rule| rule.kind == RuleKind::Expect)
+    }
+
     /// The zones of two ends, where they differ and no conduit lets them speak this.
     fn crossing(&self, a: End, b: End, covers: impl Fn(&Conduit) -> bool) -> Option<(u16, u16)> {
         if self.parts.conduits.is_empty() {
@@ -321,9 +335,12 @@ impl RuleSet {
     /// conversation, and again after a reload.
     pub fn pair(&self, flow: &Flow, protocol: &'static Vocabulary) -> Pair {
         let (sender, receiver) = self.ends(flow);
+        let there = self.table(sender, receiver, protocol);
+        let back = self.table(receiver, sender, protocol);
         Pair {
-            there: self.table(sender, receiver, protocol),
-            back: self.table(receiver, sender, protocol),
+            remembers: there.remembers() || back.remembers(),
+            there,
+            back,
             crossing: self.crossing(End::sender(flow), End::receiver(flow), |conduit| {
                 conduit.traffic.iter().any(|traffic| traffic.covers(protocol))
             }),

@@ -230,6 +230,8 @@ pub(super) struct PairTable {
     expects: Box<[u32]>,
     /// Whether a rule remembers what was written.
     changes: bool,
+    /// Whether a rule counts its uses.
+    rates: bool,
 }
 
 /// How many rules of a pair are looked at for the one that came closest.
@@ -257,6 +259,7 @@ impl PairTable {
             first_allow,
             expects: ids.iter().copied().filter(|id| kind(id) == Some(RuleKind::Expect)).collect(),
             changes: ids.iter().any(|id| rules.get(*id as usize).is_some_and(|rule| rule.change.is_some())),
+            rates: ids.iter().any(|id| rules.get(*id as usize).is_some_and(|rule| rule.rate.is_some())),
         }
     }
 
@@ -296,6 +299,12 @@ impl PairTable {
     /// Whether a rule of the pair remembers what was written.
     pub(super) fn watches_changes(&self) -> bool {
         self.changes
+    }
+
+    /// Whether a rule of the pair looks at more than the present message: at how often it was used, at what was
+    /// written before, or at what is expected.
+    pub(super) fn remembers(&self) -> bool {
+        self.rates || self.changes || !self.expects.is_empty()
     }
 
     /// The expect rules of the pair.

@@ -1,6 +1,7 @@
 //! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
 
 use crate::policy::nearest;
+use crate::stream;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,11 +38,19 @@ pub struct Config {
 }
 
 /// `[sensor]`: who this is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SensorTable {
     /// The name that alerts carry; the host name where none is given.
     pub name: Option<String>,
+    /// Threads that decode and judge, each for its share of the hosts.
+    pub workers: usize,
+}
+
+impl Default for SensorTable {
+    fn default() -> Self {
+        SensorTable { name: None, workers: 1 }
+    }
 }
 
 /// `[[interface]]`: one interface to listen on.
@@ -129,25 +138,79 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8460))
 }
 
-/// `[limits]`: bounds on memory. What is over a bound makes the oldest go, which is counted.
+/// `[limits]`: bounds on memory. What is over a bound makes the oldest go, which is counted and said once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
     /// Conversations followed at once.
     pub flows: usize,
+    /// Octets of out-of-order data kept for one direction of one TCP stream, in KiB.
+    pub stream_kib: usize,
     /// Octets of out-of-order data kept over all TCP streams, in MiB.
     pub streams_mib: usize,
+    /// Octets of requests that wait for their answers and of messages whose end has not come, over all
+    /// conversations, in MiB.
+    pub sessions_mib: usize,
     /// Octets of IP fragments kept, in MiB.
     pub fragments_mib: usize,
     /// Seconds without a packet after which a conversation is forgotten.
     pub idle: u32,
     /// Alerts being grouped at once.
     pub alert_groups: usize,
+    /// Alerts that wait for the outputs.
+    pub alert_queue: usize,
+    /// Octets of packets that wait to be decoded, for each interface, in MiB; the kernel's own buffer comes before it.
+    pub packet_queue_mib: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { flows: 200_000, streams_mib: 64, fragments_mib: 16, idle: 7200, alert_groups: 10_000 }
+        Limits {
+            flows: 200_000,
+            stream_kib: 256,
+            streams_mib: 64,
+            sessions_mib: 256,
+            fragments_mib: 16,
+            idle: 7200,
+            alert_groups: 10_000,
+            alert_queue: 10_000,
+            packet_queue_mib: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of the flow table.
+    pub fn streams(&self) -> stream::Limits {
+        stream::Limits {
+            flows: self.flows,
+            stream: self.stream_kib << 10,
+            streams: self.streams_mib << 20,
+            states: self.sessions_mib << 20,
+            idle: u64::from(self.idle) * 1_000_000_000,
+        }
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        /// A bound beyond this is a slip: no sensor has so much memory.
+        const MOST: usize = 1 << 40;
+        let all = [
+            ("flows", self.flows, 1),
+            ("stream-kib", self.stream_kib, 1 << 10),
+            ("streams-mib", self.streams_mib, 1 << 20),
+            ("sessions-mib", self.sessions_mib, 1 << 20),
+            ("fragments-mib", self.fragments_mib, 1 << 20),
+            ("idle", self.idle as usize, 1),
+            ("alert-groups", self.alert_groups, 1),
+            ("alert-queue", self.alert_queue, 1),
+            ("packet-queue-mib", self.packet_queue_mib, 1 << 20),
+        ];
+        let (key, value, _) = all.into_iter().find(|(_, value, unit)| {
+            *value == 0 || value.checked_mul(*unit).is_none_or(|octets| octets > MOST)
+        })?;
+        let why = if value == 0 { "a limit must be at least 1" } else { "more than any machine has" };
+        Some((key, format!("{key} = {value}: {why}")))
     }
 }
 
@@ -216,8 +279,12 @@ impl Config {
             );
             return Err(wrong(place("listen"), message));
         }
-        if config.limits.flows == 0 || config.limits.idle == 0 {
-            return Err(wrong(place("[limits]"), "limits must be at least 1".into()));
+        if !(1..=64).contains(&config.sensor.workers) {
+            let message = format!("workers = {}: 1 to 64, no more than cores", config.sensor.workers);
+            return Err(wrong(place("workers"), message));
+        }
+        if let Some((key, message)) = config.limits.wrong() {
+            return Err(wrong(place(key), message));
         }
         Ok(config)
     }
@@ -265,6 +332,18 @@ mod tests {
         assert!(
             refused("[[interface]]\nname = \"eth0\"\n[web]\nlisten = \"0.0.0.0:80\"\n")
                 .starts_with("wayside.toml:4: listen = \"0.0.0.0:80\" is not a loopback address")
+        );
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\n[limits]\nstream-kib = 0\n"),
+            "wayside.toml:4: stream-kib = 0: a limit must be at least 1"
+        );
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\n[limits]\nstreams-mib = 99999999999\n"),
+            "wayside.toml:4: streams-mib = 99999999999: more than any machine has"
+        );
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\n[sensor]\nworkers = 0\n"),
+            "wayside.toml:4: workers = 0: 1 to 64, no more than cores"
         );
         assert!(refused("[[interface]\n").starts_with("wayside.toml:1: "));
     }

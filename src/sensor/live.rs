@@ -9,8 +9,10 @@
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
+use super::config::Limits;
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
+use super::report::bounds;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
@@ -18,7 +20,6 @@ use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
 use crate::policy::RuleSet;
-use crate::stream;
 use crate::web::{Ready, Server, WebError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,14 +30,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
-/// Batches between an interface and the worker.
-const BATCHES: usize = 64;
+/// Batches that are taken together, where more than one waits.
+const TOGETHER: usize = 64;
 /// Octets of frames in one batch.
 const BATCH: usize = 256 << 10;
 /// How long a frame waits for its batch to fill.
 const BATCH_TIME: Duration = Duration::from_millis(2);
-/// Alerts between the worker and the outputs.
-const ALERTS: usize = 10_000;
 
 /// What a live sensor is made of.
 pub struct Setup {
@@ -48,12 +47,10 @@ pub struct Setup {
     pub rules: Option<Arc<RuleSet>>,
     /// The sensor's name in alerts.
     pub name: String,
-    /// Bounds of the flow table.
-    pub flows: stream::Limits,
-    /// Octets of fragments kept.
-    pub fragments: usize,
-    /// Alerts being grouped at once.
-    pub alert_groups: usize,
+    /// Bounds on memory.
+    pub limits: Limits,
+    /// Threads that decode and judge.
+    pub workers: usize,
     /// Seconds without another message after which a grouped alert is closed.
     pub alert_window: u32,
     /// Where to serve metrics.
@@ -171,21 +168,22 @@ impl Sensor {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }));
-        let (alerts, alert_thread) = hand_out(setup.outputs, &metrics)?;
+        let (alerts, alert_thread) = hand_out(setup.outputs, &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
-            flows: setup.flows,
-            fragments: setup.fragments,
+            flows: setup.limits.streams(),
+            fragments: setup.limits.fragments_mib << 20,
             tally: pipeline::tally(Some(&metrics)),
             rules: setup.rules,
             desk: Desk::new(Grouping::Live, setup.name)
-                .with_limit(setup.alert_groups)
+                .with_limit(setup.limits.alert_groups)
                 .with_window(u64::from(setup.alert_window) * 1_000_000_000),
             emit: alerts,
             events: setup.events,
         };
-        let (batches, taken) = sync_channel(BATCHES);
+        let waiting = (setup.limits.packet_queue_mib << 20).div_ceil(BATCH).max(2) * captures.len();
+        let (batches, taken) = sync_channel(waiting);
         let taps: Vec<Arc<Tap>> = captures.iter().map(|live| Arc::new(Tap::new(live.name()))).collect();
         let mut listeners = Vec::new();
         for (place, (live, tap)) in (0u16..).zip(captures.into_iter().zip(&taps)) {
@@ -197,7 +195,17 @@ impl Sensor {
         if let Some(audit) = &mut audit {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
-        let mut worker = Worker { pipeline: Pipeline::new(parts), taps, metrics, number: 0, lag: 0.0, audit };
+        let pipeline = Pipeline::with_workers(parts, setup.workers)?;
+        let mut worker = Worker {
+            pipeline,
+            taps,
+            metrics,
+            number: 0,
+            lag: 0.0,
+            audit,
+            limits: setup.limits,
+            said: Vec::new(),
+        };
         worker.run(&taken, &changed);
         ready.set(false);
         let failed = worker
@@ -316,8 +324,9 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 fn hand_out(
     mut outputs: Vec<Output>,
     metrics: &Arc<Metrics>,
+    queue: usize,
 ) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
-    let (entrance, exit) = sync_channel::<Alert>(ALERTS);
+    let (entrance, exit) = sync_channel::<Alert>(queue);
     let waiting = Arc::new(AtomicU64::new(0));
     let names: Vec<&'static str> = outputs.iter().map(|(name, _)| *name).collect();
     let thread = {
@@ -341,12 +350,20 @@ fn hand_out(
         })?
     };
     let metrics = metrics.clone();
+    let mut said = false;
     let emit = move |alert: Alert| {
         waiting.fetch_add(1, Ordering::Relaxed);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = entrance.try_send(alert) {
             waiting.fetch_sub(1, Ordering::Relaxed);
             for name in &names {
                 metrics.output_lost.with_label_values(&[*name]).inc();
+            }
+            if !said {
+                said = true;
+                tracing::warn!(
+                    "the queue of alerts is full ([limits] alert-queue = {queue}): an output is slower than alerts come. \
+                     What is lost is counted in wayside_output_lost_total"
+                );
             }
         }
     };
@@ -361,6 +378,9 @@ struct Worker {
     number: u64,
     lag: f64,
     audit: Option<AuditLog>,
+    limits: Limits,
+    /// What of the bounds and losses has been said already.
+    said: Vec<String>,
 }
 
 impl Worker {
@@ -369,7 +389,17 @@ impl Worker {
         let mut reported = Instant::now();
         loop {
             match batches.recv_timeout(Duration::from_millis(100)) {
-                Ok(batch) => self.batch(&batch),
+                Ok(batch) => {
+                    let mut last = self.batch(&batch);
+                    // With what waits behind it, so that several workers have enough to share.
+                    for batch in batches.try_iter().take(TOGETHER) {
+                        last = self.batch(&batch);
+                    }
+                    self.pipeline.settle();
+                    if let Some(last) = last {
+                        self.lag = now().since(last) as f64 / 1e9;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -396,8 +426,9 @@ impl Worker {
         }
     }
 
-    fn batch(&mut self, batch: &Batch) {
-        let Some(tap) = self.taps.get(usize::from(batch.source)) else { return };
+    /// Takes the frames of one interface; returns the time of the last one.
+    fn batch(&mut self, batch: &Batch) -> Option<Timestamp> {
+        let tap = self.taps.get(usize::from(batch.source))?;
         let (mut start, mut wire) = (0, 0);
         for head in &batch.heads {
             self.number += 1;
@@ -414,9 +445,7 @@ impl Worker {
         }
         tap.packets.fetch_add(batch.heads.len() as u64, Ordering::Relaxed);
         tap.bytes.fetch_add(wire, Ordering::Relaxed);
-        if let Some(last) = batch.heads.last() {
-            self.lag = now().since(last.ts) as f64 / 1e9;
-        }
+        batch.heads.last().map(|head| head.ts)
     }
 
     /// Brings the metrics up to date.
@@ -434,6 +463,46 @@ impl Worker {
         }
         super::report::report(metrics, &mut self.pipeline);
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
+        self.say_bounds();
+    }
+}
+
+impl Worker {
+    /// Says, once each, which bounds have been reached and which interfaces have lost packets.
+    fn say_bounds(&mut self) {
+        let mut once = |what: String, sentence: String| {
+            if !self.said.contains(&what) {
+                tracing::warn!("{sentence}");
+                self.said.push(what);
+            }
+        };
+        for bound in bounds(&self.pipeline).iter().filter(|bound| bound.reached > 0) {
+            once(bound.what.into(), bound.sentence(&self.limits));
+        }
+        for tap in &self.taps {
+            let name = &tap.name;
+            let kernel = tap.dropped_by_kernel.load(Ordering::Relaxed);
+            if kernel > 0 {
+                once(
+                    format!("kernel {name}"),
+                    format!(
+                        "{name}: the kernel dropped packets ({kernel} so far) since they were not taken in time; a \
+                         larger buffer-mib, more workers or a filter may help. They are counted in \
+                         wayside_packets_dropped_total"
+                    ),
+                );
+            }
+            let interface = tap.dropped_by_interface.load(Ordering::Relaxed);
+            if interface > 0 {
+                once(
+                    format!("interface {name}"),
+                    format!(
+                        "{name}: the network card or its driver dropped packets ({interface} so far). They are \
+                         counted in wayside_packets_dropped_total"
+                    ),
+                );
+            }
+        }
     }
 }
 

@@ -4,9 +4,13 @@
 //! that decodes and judges, one that hands out alerts, and a small runtime that serves metrics. Between them are
 //! bounded queues.
 
+mod central;
 pub mod config;
 pub mod live;
+mod notes;
 pub mod pipeline;
 mod reload;
 pub mod report;
 mod talk;
+mod team;
+mod worker;

@@ -1,6 +1,7 @@
 //! From the counts of a worker to the series of the metrics.
 
-use super::pipeline::{self, Pipeline};
+use super::config::Limits;
+use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
 use crate::metrics::{Metrics, raise};
@@ -45,21 +46,15 @@ pub fn passed(pipeline: &mut Pipeline) -> Vec<Passed> {
 
 /// Brings the metrics up to what a worker has counted. Call it about once a second, for the same worker each time.
 pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
+    pipeline.gather();
     metrics.fold(pipeline.tally());
-    let (flows, open) = pipeline.flows();
+    let Counts { packets, flows, open, silent, .. } = pipeline.counts();
     metrics.flows.set(open as i64);
     raise(&metrics.stream_gaps, flows.gaps);
-    let (_, fragments, _) = pipeline.decoder().fragment_counts();
-    let desk = pipeline.desk();
-    for (what, count) in [
-        ("flow", flows.evicted),
-        ("stream-buffer", flows.buffer_full),
-        ("fragment", fragments),
-        ("alert-group", desk.counts().evicted),
-        ("rule-memory", pipeline.memory().0),
-    ] {
-        raise(&metrics.evictions.with_label_values(&[what]), count);
+    for Bound { what, reached, .. } in bounds(pipeline) {
+        raise(&metrics.evictions.with_label_values(&[what]), reached);
     }
+    let desk = pipeline.desk();
     for severity in Severity::ALL {
         for kind in AlertKind::ALL {
             let count = desk.counts().of(severity, kind);
@@ -68,17 +63,86 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
             }
         }
     }
-    let counters = *pipeline.decoder().counters();
-    raise(&metrics.checksum_errors.with_label_values(&["ip"]), counters.bad_ip_checksums);
-    raise(&metrics.checksum_errors.with_label_values(&["transport"]), counters.bad_transport_checksums);
-    for (reason, count) in pipeline::skipped(&counters) {
+    raise(&metrics.checksum_errors.with_label_values(&["ip"]), packets.bad_ip_checksums);
+    raise(&metrics.checksum_errors.with_label_values(&["transport"]), packets.bad_transport_checksums);
+    for (what, count) in [
+        ("conflicting-segment", flows.conflicting),
+        ("conflicting-fragment", packets.fragment_conflicts),
+        ("set-aside", flows.doubtful),
+        ("out-of-place", flows.stray),
+        ("urgent", packets.urgent),
+    ] {
+        raise(&metrics.odd.with_label_values(&[what]), count);
+    }
+    for (reason, count) in pipeline::skipped(&packets) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }
-    metrics.silent_expectations.set(pipeline.memory().1 as i64);
+    metrics.silent_expectations.set(silent as i64);
     if let Some((rules, hits)) = pipeline.rules() {
         metrics.rules.set(rules.rules().len() as i64);
-        for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| **count > 0) {
-            raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), *count);
+        for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| *count > 0) {
+            raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), count);
         }
     }
+}
+
+/// A bound on memory.
+pub struct Bound {
+    /// The word for metrics.
+    pub what: &'static str,
+    /// What goes where it is reached, in words.
+    pub goes: &'static str,
+    /// Its key in `[limits]`, where it has one.
+    pub key: Option<&'static str>,
+    /// How often it was reached.
+    pub reached: u64,
+}
+
+impl Bound {
+    /// What to tell a person once it was reached.
+    pub fn sentence(&self, limits: &Limits) -> String {
+        let Bound { what, goes, key, reached } = self;
+        let value = match *key {
+            Some("flows") => format!("flows = {}", limits.flows),
+            Some("sessions-mib") => format!("sessions-mib = {}", limits.sessions_mib),
+            Some("fragments-mib") => format!("fragments-mib = {}", limits.fragments_mib),
+            Some("alert-groups") => format!("alert-groups = {}", limits.alert_groups),
+            Some(_) => format!("stream-kib = {}, streams-mib = {}", limits.stream_kib, limits.streams_mib),
+            None => "a fixed bound".into(),
+        };
+        format!(
+            "a limit was reached ({value}): {reached} {goes}. The oldest go first; they are counted in \
+             wayside_evictions_total{{what=\"{what}\"}}. A flood, or a plant larger than the limit"
+        )
+    }
+}
+
+/// The bounds on memory of a pipeline and how often each was reached, as of [`Pipeline::gather`].
+pub fn bounds(pipeline: &Pipeline) -> [Bound; 6] {
+    let Counts { packets, flows, forgotten, .. } = pipeline.counts();
+    let groups = pipeline.desk().counts().evicted;
+    let bound = |what, goes, key, reached| Bound { what, goes, key, reached };
+    [
+        bound("flow", "conversations forgotten for lack of room", Some("flows"), flows.evicted),
+        bound(
+            "stream-buffer",
+            "holes in streams given up for lack of room",
+            Some("streams-mib"),
+            flows.buffer_full,
+        ),
+        bound(
+            "session",
+            "conversations forgotten since unfinished messages took too much room",
+            Some("sessions-mib"),
+            flows.states_full,
+        ),
+        bound(
+            "fragment",
+            "fragmented datagrams never whole, or given up for lack of room",
+            Some("fragments-mib"),
+            packets.abandoned,
+        ),
+        bound("alert-group", "groups of alerts closed early for lack of room", Some("alert-groups"), groups),
+        bound("rule-memory", "uses and values of rules forgotten for lack of room", None, forgotten),
+    ]
 }

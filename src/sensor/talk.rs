@@ -5,7 +5,7 @@ use crate::address::{Address, Endpoint, Side, Timestamp, Transport};
 use crate::event::{Flow, Sink};
 use crate::policy::Pair;
 use crate::protocol::{At, Probe, Protocol, REGISTRY, Session};
-use crate::stream::Conversation;
+use crate::stream::{Conversation, State};
 
 /// Segments with data that no protocol takes for its own before the conversation is let alone.
 const TRIES: u8 = 8;
@@ -27,6 +27,16 @@ pub enum Talk {
     Spoken(Box<Spoken>),
     /// It speaks something else, and has been judged as such.
     Other,
+}
+
+impl State for Talk {
+    fn held(&self) -> usize {
+        match self {
+            Talk::New { signs, .. } => signs.held.as_ref().map_or(0, |held| held.iter().map(Vec::len).sum()),
+            Talk::Spoken(spoken) => size_of::<Spoken>() + spoken.session.memory(),
+            Talk::Other => 0,
+        }
+    }
 }
 
 impl Default for Talk {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::packet::Checksum;
 use std::net::Ipv4Addr;
 
 fn end(last: u8, port: u16) -> Endpoint {
@@ -7,31 +8,65 @@ fn end(last: u8, port: u16) -> Endpoint {
 
 fn packet<'a>(src: Endpoint, dst: Endpoint, tcp: Option<Tcp>, payload: &'a [u8]) -> Packet<'a> {
     let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
-    Packet { src, dst, transport, src_mac: None, dst_mac: None, vlan: None, ip_id: 0, tcp, payload, cut: 0 }
+    Packet {
+        src,
+        dst,
+        transport,
+        src_mac: None,
+        dst_mac: None,
+        vlan: None,
+        ip_id: 0,
+        ttl: 64,
+        checksum: Checksum::Unknown,
+        tcp,
+        payload,
+        cut: 0,
+    }
 }
 
 fn tcp(seq: u32, flags: &str) -> Option<Tcp> {
     let has = |flag| flags.contains(flag);
-    Some(Tcp { seq, ack: 0, syn: has('S'), ack_flag: has('A'), fin: has('F'), rst: has('R'), psh: true })
+    Some(Tcp {
+        seq,
+        ack: 0,
+        syn: has('S'),
+        ack_flag: has('A'),
+        fin: has('F'),
+        rst: has('R'),
+        psh: true,
+        urgent: false,
+    })
+}
+
+/// Counts what is delivered; each delivery holds an octet.
+#[derive(Default)]
+struct Count(u32);
+
+impl State for Count {
+    fn held(&self) -> usize {
+        self.0 as usize
+    }
 }
 
 struct Table {
-    flows: FlowTable<u32>,
+    flows: FlowTable<Count>,
     told: Vec<String>,
     now: i64,
+    number: u64,
 }
 
 impl Table {
     fn new(flows: usize) -> Self {
         let limits = Limits { flows, ..Limits::default() };
-        Table { flows: FlowTable::new(limits), told: Vec::new(), now: 0 }
+        Table { flows: FlowTable::new(limits), told: Vec::new(), now: 0, number: 0 }
     }
 
     fn packet(&mut self, packet: &Packet<'_>) {
         let told = &mut self.told;
         let ts = Timestamp::from_nanos(self.now);
-        self.flows.packet(ts, packet, &mut |conversation, side, delivery| {
-            conversation.state += 1;
+        self.number += 1;
+        self.flows.packet(self.number, ts, packet, &mut |conversation, side, delivery| {
+            conversation.state.0 += 1;
             told.push(format!("{side:?} {delivery:?}"));
         });
     }
@@ -156,4 +191,20 @@ fn a_flood_of_new_flows_stays_within_the_bound() {
 #[test]
 fn the_state_of_an_idle_conversation_is_small() {
     assert!(size_of::<Entry<[u64; 2]>>() <= 320, "{}", size_of::<Entry<[u64; 2]>>());
+}
+
+#[test]
+fn states_that_hold_too_much_make_the_oldest_conversation_go() {
+    let mut t = Table::new(100);
+    t.flows.limits.states = 10;
+    for port in 1..=4 {
+        for seq in 1..=3 {
+            t.now += 2_000_000_000;
+            t.packet(&packet(end(1, port), end(2, 502), tcp(seq, "A"), b"x"));
+        }
+    }
+    // The eleventh octet made the first conversation go.
+    assert_eq!((t.flows.counters().states_full, t.flows.len(), t.flows.held), (1, 3, 9));
+    t.flows.finish(&mut |_, _, _| {});
+    assert_eq!(t.flows.held, 0);
 }

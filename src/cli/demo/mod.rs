@@ -9,6 +9,7 @@ use super::{Failure, Outcome, replay, run};
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Files, Interface};
 use crate::metrics::Metrics;
+use crate::sensor::config::Limits;
 use crate::sensor::live::{Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::sensor::report;
@@ -86,6 +87,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
     let rule_paths = vec![folder.path("rules")];
     Ok(Setup {
+        workers: 1,
         interfaces: vec![Interface {
             filter: Some("tcp and (net 127.20.0.0/16 or net 127.30.0.0/16)".into()),
             promiscuous: false,
@@ -94,9 +96,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         rules: replay::load_rules(&rule_paths)?,
         rule_paths,
         name: "demo".into(),
-        flows: stream::Limits::default(),
-        fragments: 1 << 20,
-        alert_groups: 1_000,
+        limits: Limits::default(),
         alert_window: 60,
         listen,
         outputs: Vec::new(),

@@ -184,7 +184,7 @@ impl Fields for ModbusFields<'_> {
         }
         self.write_body(pdu.body, o);
         if !self.values.is_empty() {
-            o.key("values").array(|a| self.values.iter().for_each(|value| a.item().value(value)));
+            o.key("values").values(self.values);
         }
     }
 

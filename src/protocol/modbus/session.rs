@@ -342,8 +342,11 @@ impl ModbusSession {
             }
             if sync != Sync::Border {
                 let (skip, found) = find(rest, sync);
-                // It stands at the start of a segment, and the next one may complete it.
-                if skip > 0 && sync == Sync::Start && done == 0 && self.may_be_serial(rest) {
+                // It stands at the start of a segment, and the next one may complete it; not where a whole message
+                // with its header follows.
+                let next = rest.get(skip..).unwrap_or_default();
+                let whole = found && Header::parse(next).is_some_and(|h| next.len() >= h.message_len());
+                if skip > 0 && !whole && sync == Sync::Start && done == 0 && self.may_be_serial(rest) {
                     return 0;
                 }
                 if skip > 0 {

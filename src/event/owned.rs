@@ -1,0 +1,140 @@
+//! An event that outlives its packet, for those who must wait their turn.
+
+use super::{Event, Fault, Fields, Flow, Kind, Object, Outcome, PointRange, Value, Values, Verb, Vocabulary};
+use crate::address::Timestamp;
+use std::fmt;
+
+/// A copy of an [`Event`] that borrows nothing. The protocol's own fields are left behind: whoever judges by the
+/// neutral part and says so in a sentence does not need them.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    ts: Timestamp,
+    frame: u64,
+    flow: Flow,
+    proto: &'static Vocabulary,
+    kind: Kind,
+    verb: Verb,
+    function: Option<u16>,
+    device: Option<u32>,
+    points: Box<[PointRange]>,
+    values: OwnedValues,
+    outcome: Option<Outcome>,
+    latency: Option<u64>,
+    request: Option<u64>,
+    fault: Option<(&'static str, String)>,
+}
+
+#[derive(Clone, Debug)]
+enum OwnedValues {
+    None,
+    Registers(Box<[u8]>),
+    Bits { bytes: Box<[u8]>, count: u32 },
+    List(Box<[OwnedValue]>),
+}
+
+#[derive(Clone, Debug)]
+enum OwnedValue {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Name(&'static str),
+    Text(Box<[u8]>),
+    Bytes(Box<[u8]>),
+}
+
+impl From<&Event<'_>> for Owned {
+    fn from(event: &Event<'_>) -> Owned {
+        Owned {
+            ts: event.ts,
+            frame: event.frame,
+            flow: event.flow.clone(),
+            proto: event.proto,
+            kind: event.kind,
+            verb: event.verb,
+            function: event.function,
+            device: event.device,
+            points: event.points.into(),
+            values: match event.values {
+                Values::None => OwnedValues::None,
+                Values::Registers(bytes) => OwnedValues::Registers(bytes.into()),
+                Values::Bits { bytes, count } => OwnedValues::Bits { bytes: bytes.into(), count },
+                Values::List(list) => OwnedValues::List(list.iter().map(|value| (*value).into()).collect()),
+            },
+            outcome: event.outcome,
+            latency: event.latency,
+            request: event.request,
+            fault: event.fault.map(|fault| (fault.label, fault.text.to_string())),
+        }
+    }
+}
+
+impl From<Value<'_>> for OwnedValue {
+    fn from(value: Value<'_>) -> OwnedValue {
+        match value {
+            Value::Bool(on) => OwnedValue::Bool(on),
+            Value::Int(number) => OwnedValue::Int(number),
+            Value::Float(number) => OwnedValue::Float(number),
+            Value::Name(name) => OwnedValue::Name(name),
+            Value::Text(text) => OwnedValue::Text(text.into()),
+            Value::Bytes(bytes) => OwnedValue::Bytes(bytes.into()),
+        }
+    }
+}
+
+impl OwnedValue {
+    fn value(&self) -> Value<'_> {
+        match self {
+            OwnedValue::Bool(on) => Value::Bool(*on),
+            OwnedValue::Int(number) => Value::Int(*number),
+            OwnedValue::Float(number) => Value::Float(*number),
+            OwnedValue::Name(name) => Value::Name(name),
+            OwnedValue::Text(text) => Value::Text(text),
+            OwnedValue::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
+}
+
+impl Owned {
+    /// Shows it as the event that it was, but for the protocol's own fields.
+    pub fn with<T>(&self, look: impl FnOnce(&Event<'_>) -> T) -> T {
+        let list: Vec<Value<'_>>;
+        let values = match &self.values {
+            OwnedValues::None => Values::None,
+            OwnedValues::Registers(bytes) => Values::Registers(bytes),
+            OwnedValues::Bits { bytes, count } => Values::Bits { bytes, count: *count },
+            OwnedValues::List(all) => {
+                list = all.iter().map(OwnedValue::value).collect();
+                Values::List(&list)
+            }
+        };
+        let fault = self.fault.as_ref().map(|(label, text)| Fault { label, text });
+        look(&Event {
+            ts: self.ts,
+            frame: self.frame,
+            flow: &self.flow,
+            proto: self.proto,
+            kind: self.kind,
+            verb: self.verb,
+            function: self.function,
+            device: self.device,
+            points: &self.points,
+            values,
+            outcome: self.outcome,
+            latency: self.latency,
+            request: self.request,
+            fault,
+            fields: &LeftBehind,
+        })
+    }
+}
+
+/// The fields that were not taken along.
+struct LeftBehind;
+
+impl Fields for LeftBehind {
+    fn write(&self, _: &mut Object<'_>) {}
+
+    fn brief(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}

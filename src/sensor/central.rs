@@ -1,0 +1,229 @@
+//! What concerns all conversations together: alerts, expectations, what is judged by what was said elsewhere, the log.
+//!
+//! Workers hand what they find to an [`Upstream`]. That of one worker is [`Central`] itself; several take notes
+//! ([`super::notes`]), which reach it in the order in which things happened.
+
+use super::pipeline::{Observer, Unspoken};
+use crate::address::Timestamp;
+use crate::alert::{Alert, Desk};
+use crate::event::Event;
+use crate::output::events::{EventLog, Form};
+use crate::policy::{Memory, Pair, Relaxed, Rule, RuleSet, Verdict, Watch};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Takes what a worker finds.
+pub(super) trait Upstream {
+    /// What follows is of a conversation that ends, with its place in the order of those that do
+    /// ([`crate::stream::Conversation::turn`]).
+    fn ends(&mut self, turn: (u8, u64));
+
+    /// A message, before it is judged.
+    fn log(&mut self, event: &Event<'_>);
+
+    /// A message that a worker has judged, or that nobody judges.
+    fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>);
+
+    /// A message that is judged by what was said before, there or elsewhere.
+    fn judge(&mut self, event: &Event<'_>, pair: &Pair);
+
+    /// A conversation in none of our protocols.
+    fn conversation(&mut self, seen: &Unspoken<'_>, verdict: Option<&Verdict>);
+}
+
+/// What concerns all conversations together.
+pub(super) struct Central {
+    rules: Option<Arc<RuleSet>>,
+    /// Messages that each rule decided here, by its place.
+    hits: Vec<u64>,
+    /// What judging remembers.
+    memory: Memory,
+    /// What is expected.
+    watch: Watch,
+    desk: Desk,
+    emit: Box<dyn FnMut(Alert) + Send>,
+    events: Option<EventLog>,
+    observer: Option<Box<dyn Observer>>,
+    /// The capture file of what comes next, where there are several.
+    file: Option<Arc<str>>,
+}
+
+impl Upstream for Central {
+    fn ends(&mut self, _: (u8, u64)) {}
+
+    fn log(&mut self, event: &Event<'_>) {
+        if let Some(log) = &mut self.events {
+            log.event(event, self.file.as_deref());
+        }
+    }
+
+    fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>) {
+        if let (Some(rules), Some(verdict)) = (&self.rules, verdict) {
+            self.desk.event(event, verdict, rules, &mut self.emit);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.event(event, verdict);
+        }
+    }
+
+    fn judge(&mut self, event: &Event<'_>, pair: &Pair) {
+        let Central { rules, hits, memory, watch, desk, emit, observer, .. } = self;
+        let Some(rules) = rules.as_deref().filter(|rules| rules.generation() == pair.generation()) else {
+            return;
+        };
+        let verdict = rules.judge(pair, event, memory);
+        count_hit(hits, &verdict);
+        if pair.is_awaited() {
+            let mut said = |rules: &RuleSet, silence| desk.silence(event.ts, &silence, rules, emit);
+            rules.observe(pair, event, watch, &mut said, &mut |id| {
+                if let Some(count) = hits.get_mut(id as usize) {
+                    *count += 1;
+                }
+            });
+        }
+        desk.event(event, &verdict, rules, emit);
+        if let Some(observer) = observer {
+            observer.event(event, Some(&verdict));
+        }
+    }
+
+    fn conversation(&mut self, seen: &Unspoken<'_>, verdict: Option<&Verdict>) {
+        if let Some(observer) = &mut self.observer {
+            observer.conversation(seen, verdict);
+        }
+        if let (Some(rules), Some(verdict)) = (&self.rules, verdict) {
+            self.desk.conversation(seen.ts, seen.frame, seen.flow, verdict, rules, &mut self.emit);
+        }
+    }
+}
+
+impl Central {
+    pub(super) fn new(desk: Desk, emit: Box<dyn FnMut(Alert) + Send>, events: Option<EventLog>) -> Central {
+        Central {
+            rules: None,
+            hits: Vec::new(),
+            memory: Memory::default(),
+            watch: Watch::default(),
+            desk,
+            emit,
+            events,
+            observer: None,
+            file: None,
+        }
+    }
+
+    pub(super) fn set_file(&mut self, file: Option<Arc<str>>) {
+        self.desk.set_file(file.clone());
+        self.file = file;
+    }
+
+    pub(super) fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
+        self.hits = carried(self.rules.as_deref(), &self.hits, rules.as_deref());
+        self.rules = rules;
+        self.desk.end_lasting(&mut self.emit);
+        self.watch = Watch::default();
+    }
+
+    /// A packet of this time has passed.
+    pub(super) fn passes(&mut self, now: Timestamp) {
+        if self.watch.is_due(now) {
+            self.overdue(now);
+        }
+    }
+
+    /// Says what has been silent for too long.
+    fn overdue(&mut self, now: Timestamp) {
+        let Central { rules, watch, desk, emit, .. } = self;
+        let Some(rules) = rules.as_deref() else { return watch.rest() };
+        rules.overdue(watch, now, &mut |rules, silence| desk.silence(now, &silence, rules, emit));
+    }
+
+    /// Lets go of what is too old by this time.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        self.passes(now);
+        self.desk.tick(now, &mut self.emit);
+    }
+
+    /// Closes every alert; `last` is the time of the last packet.
+    pub(super) fn finish(&mut self, last: Option<Timestamp>) -> std::io::Result<()> {
+        if let Some(last) = last {
+            self.overdue(last);
+        }
+        self.desk.finish(&mut self.emit);
+        self.events.take().map_or(Ok(()), EventLog::finish)
+    }
+
+    pub(super) fn close_emit(&mut self) {
+        self.emit = Box::new(|_| {});
+    }
+
+    /// How messages are logged, where they are.
+    pub(super) fn form(&self) -> Option<Form> {
+        self.events.as_ref().map(EventLog::form)
+    }
+
+    /// Lines for the log, in runs.
+    pub(super) fn lines(&mut self, runs: &[&[u8]]) {
+        if let Some(log) = &mut self.events {
+            log.lines(runs);
+        }
+    }
+
+    pub(super) fn flush_events(&mut self) {
+        if let Some(events) = &mut self.events {
+            events.flush();
+        }
+    }
+
+    pub(super) fn is_unheard(&self) -> bool {
+        self.events.as_ref().is_some_and(EventLog::is_broken)
+    }
+
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// What judging here had to forget, and how many rules that expect something wait in vain at present.
+    pub(super) fn memory(&self) -> (u64, usize) {
+        (self.memory.evicted(), self.watch.silent())
+    }
+
+    pub(super) fn take_relaxed(&mut self) -> Vec<Relaxed> {
+        self.memory.take_relaxed()
+    }
+
+    pub(super) fn rules(&self) -> Option<&RuleSet> {
+        self.rules.as_deref()
+    }
+
+    /// How many messages each rule decided here.
+    pub(super) fn hits(&self) -> &[u64] {
+        &self.hits
+    }
+}
+
+/// The counts of new rules: one keeps its count over a reload, by its name.
+pub(super) fn carried(before: Option<&RuleSet>, hits: &[u64], after: Option<&RuleSet>) -> Vec<u64> {
+    let known: HashMap<&str, u64> = before
+        .map(RuleSet::rules)
+        .unwrap_or_default()
+        .iter()
+        .map(|rule| rule.name.as_str())
+        .zip(hits.iter().copied())
+        .collect();
+    let count = |rule: &Rule| known.get(rule.name.as_str()).copied().unwrap_or(0);
+    after.map_or(Vec::new(), |rules| rules.rules().iter().map(count).collect())
+}
+
+/// Counts a message for the rule that decided it.
+pub(super) fn count_hit(hits: &mut [u64], verdict: &Verdict) {
+    if let Verdict::Allowed { rule: Some(rule) } | Verdict::Denied { rule } = verdict
+        && let Some(count) = hits.get_mut(rule.0 as usize)
+    {
+        *count += 1;
+    }
+}
