@@ -5,6 +5,9 @@
 //! head of three octets: bit 0 the sender, bits 1 to 3 the kind, bits 4 to 7 how much time passes before (from none
 //! to hours), then the length of its octets, little-endian, as far as there are that many.
 
+#[path = "written.rs"]
+mod written;
+
 use wayside::address::{Endpoint, Side, Timestamp, Transport};
 use wayside::event::{Event, Flow};
 use wayside::protocol::dnp3::wire::link;
@@ -12,6 +15,9 @@ use wayside::protocol::{At, Protocol};
 
 /// Most octets on the heap of one conversation. A DNP3 fragment of 64 KiB may be in the making on both sides.
 const MEMORY: usize = 1 << 20;
+
+/// Acts played of one input.
+const ACTS: u64 = 64;
 
 /// Plays it.
 pub fn play(protocol: &Protocol, input: &[u8]) {
@@ -31,12 +37,15 @@ pub fn play(protocol: &Protocol, input: &[u8]) {
         server: side(ends >> 3),
     };
     let mut session = (protocol.open)(transport);
-    let mut log = Log::default();
+    let mut log = Log { thorough: written::is_thorough(input), ..Log::default() };
     let mut sink = |event: &Event<'_>| log.check(event);
     while let Some(([act, low, high], after)) = rest.split_first_chunk::<3>() {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(after.len());
         let (octets, after) = after.split_at(length);
         rest = after;
+        if at.frame == ACTS {
+            break;
+        }
         at.frame += 1;
         at.sender = if act & 1 == 0 { Side::A } else { Side::B };
         at.ts.nanos += (1 << ((act >> 4) * 3)) - 1;
@@ -79,6 +88,7 @@ fn framed(octets: &[u8]) -> Vec<u8> {
 /// Buffers that every event is written into.
 #[derive(Default)]
 struct Log {
+    thorough: bool,
     json: Vec<u8>,
     line: String,
 }
@@ -87,14 +97,11 @@ impl Log {
     fn check(&mut self, event: &Event<'_>) {
         self.json.clear();
         event.write_json(Some("fuzz.pcap"), &mut self.json);
-        let read: Result<serde_json::Value, _> = serde_json::from_slice(&self.json);
-        let text = String::from_utf8_lossy(&self.json);
-        assert!(read.is_ok_and(|value| value.is_object()), "not a JSON object: {text}");
-        assert!(!text.contains(char::is_control), "more than a line: {text:?}");
+        written::object(&self.json, self.thorough);
 
         self.line.clear();
         event.write_line(&mut self.line).expect("writing to a String cannot fail");
-        assert!(!self.line.contains(char::is_control), "more than a line: {:?}", self.line);
+        written::line(&self.line);
 
         for range in event.points {
             assert!(range.first <= range.last, "points {} to {}", range.first, range.last);

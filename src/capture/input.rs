@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Octets of an archive that are read at once.
 const ARCHIVE_BLOCK: usize = 256 << 10;
 
+/// Octets that are decompressed at once. What a decompressor made before it met damage is lost with the call that met
+/// it, so that this is the most that is lost of a damaged archive.
+const DECOMPRESSED: usize = 4 << 10;
+
 /// Octets read from files, before decompression, over all of them.
 pub(super) type Counter = Arc<AtomicU64>;
 
@@ -46,13 +50,26 @@ pub(super) fn stream(input: Box<dyn Read + Send>, read: Counter) -> io::Result<B
     }
     let whole = Cursor::new(head).take(length as u64).chain(input);
     Ok(match head {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(BufReader::with_capacity(ARCHIVE_BLOCK, whole))),
+        [0x1f, 0x8b, ..] => {
+            Box::new(Portions(MultiGzDecoder::new(BufReader::with_capacity(ARCHIVE_BLOCK, whole))))
+        }
         // A frame, or a skippable frame that some writers put in front.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
-            Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(ARCHIVE_BLOCK, whole))?)
+            let input = BufReader::with_capacity(ARCHIVE_BLOCK, whole);
+            Box::new(Portions(zstd::Decoder::with_buffer(input)?))
         }
         _ => Box::new(whole),
     })
+}
+
+/// Reads no more than [`DECOMPRESSED`] octets at once.
+struct Portions<R>(R);
+
+impl<R: Read> Read for Portions<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let size = into.len().min(DECOMPRESSED);
+        self.0.read(into.get_mut(..size).unwrap_or_default())
+    }
 }
 
 /// Counts what is read.

@@ -323,7 +323,8 @@ impl Half {
         } else {
             self.stray = 0;
             self.keep(seq, bytes, now, counters);
-            if self.buffered() > limit {
+            // One hole may free less than this segment brought.
+            while self.buffered() > limit {
                 counters.buffer_full += 1;
                 self.give_up(counters, out);
             }
@@ -585,6 +586,19 @@ mod tests {
         s.send(100, &[7; 11_000]);
         assert_eq!(s.gaps, [3, 93]);
         assert_eq!((s.counters.buffer_full, s.counters.lost), (1, 96));
+    }
+
+    #[test]
+    fn many_small_holes_before_large_segments_stay_within_the_bound() {
+        let mut s = Stream::default();
+        s.send(0, b"ab");
+        for place in 1..200 {
+            s.send(place * 10, b"x");
+        }
+        for place in 1..100u32 {
+            s.send(10_000 + place * 2_000, &[7; 1_500]);
+            assert!(s.counters.buffered <= 10_000, "{} octets held", s.counters.buffered);
+        }
     }
 
     #[test]

@@ -226,6 +226,11 @@ impl<T: State> FlowTable<T> {
         self.index.is_empty()
     }
 
+    /// Octets of early segments held at present, over all streams.
+    pub fn buffered(&self) -> usize {
+        self.halves.buffered
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         let h = &self.halves;
