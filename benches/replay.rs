@@ -26,6 +26,9 @@ const POLLS: u32 = 4_000_000;
 /// Packets of the dense mix.
 const DENSE: u64 = 2_000_000;
 
+/// A part of the bench: its name, and what it does.
+type Part = (&'static str, fn(&Bench));
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some(LOOP) {
@@ -33,7 +36,7 @@ fn main() {
     }
     let bench = Bench::new();
     println!("{}\n", bench.machine());
-    let parts: [(&str, fn(&Bench)); 6] = [
+    let parts: [Part; 6] = [
         ("replay", replay),
         ("dense", dense),
         ("rules", rules),
