@@ -78,7 +78,7 @@ impl Header {
     #[inline(always)]
     pub(super) fn step(&self, bytes: &[u8]) -> Step {
         let Some((head, rest)) = bytes.split_first_chunk::<16>() else {
-            return Step::Need { octets: self.record_header, in_packet: true };
+            return Step::Need { octets: 16, in_packet: true };
         };
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *head;
         let word =
@@ -155,6 +155,14 @@ mod tests {
             length(u32::MAX, u32::MAX),
             Step::Bad(Fault::PacketLength { limit: 0x0100_0000, .. })
         ));
+    }
+
+    /// The "modified" records have headers of 24 octets, but the length stands in the first 16.
+    #[test]
+    fn a_length_is_held_against_the_limit_as_soon_as_it_is_there() {
+        let header = Header::parse(&sample::pcap_header(0xa1b2_cd34, Order::Little, 0, 1)).unwrap();
+        assert_eq!(header.step(&[0xff; 15]), Step::Need { octets: 16, in_packet: true });
+        assert!(matches!(header.step(&[0xff; 16]), Step::Bad(Fault::PacketLength { .. })));
     }
 
     #[test]

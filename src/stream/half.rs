@@ -324,7 +324,7 @@ impl Half {
             self.stray = 0;
             self.keep(seq, bytes, now, counters);
             // One hole may free less than this segment brought.
-            while self.buffered() > limit {
+            while self.waiting.is_some() && self.buffered() > limit {
                 counters.buffer_full += 1;
                 self.give_up(counters, out);
             }
