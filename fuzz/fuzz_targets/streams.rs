@@ -1,5 +1,8 @@
 //! Segments and datagrams of a few conversations through the flow table, held against a simple model: every octet
-//! comes once, in order and as it was sent first; holes are as large as what is missing; memory is bounded.
+//! comes once, in order and as it was sent first; nothing that came is told as missing; memory is bounded.
+//!
+//! The model does not know whether a segment that a receiver probably drops counts: the stream may deliver it or not.
+//! Where such a segment may have moved the stream, it no longer says anything of this stream.
 //!
 //! The first octet picks the bounds. Acts follow, of five octets each:
 //! - the first: bits 0 and 1 the conversation (the last of datagrams), bit 2 the sender, bits 3 to 5 the kind (0 to 2
@@ -8,14 +11,15 @@
 //! - the second and third, little-endian: the place in the stream;
 //! - the fourth: the length;
 //! - the fifth: bits 0 to 3 how much time passes before (from none to hours), bit 4 the ACK flag, bit 5 that only half
-//!   was captured, bit 6 that the length is eight times as much, bit 7 a SYN's ACK or RST instead of FIN.
+//!   was captured, bit 6 that the length is eight times as much, bit 7 RST instead of FIN; of other
+//!   kinds, that a receiver probably drops it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use std::cell::RefCell;
+use std::sync::LazyLock;
 use wayside::address::{Endpoint, Side, Timestamp, Transport};
-use wayside::packet::{Packet, Tcp};
-use wayside::stream::{Conversation, Delivery, FlowTable, Limits};
+use wayside::packet::{Checksum, Packet, Tcp};
+use wayside::stream::{Conversation, Delivery, FlowTable, Limits, State};
 
 /// How far from the expected place a segment is still believed, in octets.
 const WINDOW: i64 = 4 << 20;
@@ -23,13 +27,7 @@ const WINDOW: i64 = 4 << 20;
 const START: u32 = u32::MAX - 1_000;
 const DATAGRAMS: usize = 3;
 
-thread_local! {
-    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-fuzz_target!(|bytes: &[u8]| ROOM.with_borrow_mut(|room| play(bytes, room)));
-
-fn play(bytes: &[u8], room: &mut Vec<u8>) {
+fuzz_target!(|bytes: &[u8]| {
     let Some((bounds, mut rest)) = bytes.split_first() else { return };
     let limits = Limits {
         flows: 1 + usize::from(bounds & 3),
@@ -37,8 +35,9 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
         streams: 200 << (bounds >> 4 & 3) * 2,
         ..Limits::default()
     };
-    let mut table: FlowTable<()> = FlowTable::new(limits);
+    let mut table: FlowTable<Stateless> = FlowTable::new(limits);
     let mut model = Model::default();
+    let mut number = 0;
     let mut now = 1_700_000_000_000_000_000i64;
     while let Some(([what, low, high, length, more], after)) = rest.split_first_chunk::<5>() {
         rest = after;
@@ -56,11 +55,10 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
         let seq = START.wrapping_add(if kind == 6 { place << 16 } else { place });
         let length = usize::from(*length) << if more & 64 == 0 { 0 } else { 3 };
         let version = what >> 6;
-        room.clear();
-        room.extend((0..length).map(|at| content(seq.wrapping_add(at as u32), version)));
         let captured = if more & 32 == 0 { length } else { length / 2 };
         let ends = [end(talk, 0), end(talk, 1)];
         // Of a SYN the place is that of the first octet of data, as of the others.
+        let dubious = kind != 5 && more & 128 != 0;
         let tcp = (talk != DATAGRAMS).then_some(Tcp {
             seq: if kind == 4 { seq.wrapping_sub(1) } else { seq },
             ack: START.wrapping_add(place),
@@ -69,6 +67,7 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
             fin: kind == 5 && more & 128 == 0,
             rst: kind == 5 && more & 128 != 0,
             psh: kind != 3,
+            urgent: false,
         });
         let packet = Packet {
             src: ends[side],
@@ -78,12 +77,19 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
             dst_mac: None,
             vlan: None,
             ip_id: 0,
+            ttl: if dubious { 9 } else { 64 },
+            checksum: if dubious { Checksum::Bad } else { Checksum::Good },
             tcp,
-            payload: room.get(..captured).unwrap_or_default(),
+            payload: contents(seq, version, captured),
             cut: (length - captured) as u32,
         };
-        model.begin(Act { talk, side, seq, length, captured, version, syn: kind == 4, pushed: kind != 3 });
-        table.packet(ts, &packet, &mut |conversation, side, delivery| {
+        let ack = (more & 16 != 0).then_some(START.wrapping_add(place));
+        let (syn, pushed) = (kind == 4, kind != 3);
+        // What was not captured in full is not doubted.
+        let dubious = dubious && captured == length;
+        model.begin(Act { talk, side, seq, length, captured, version, syn, ack, pushed, dubious });
+        number += 1;
+        table.packet(number, ts, &packet, &mut |conversation, side, delivery| {
             model.take(conversation, side, delivery)
         });
         model.agrees(&table, &limits);
@@ -93,15 +99,36 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
     model.agrees(&table, &limits);
     assert!(table.is_empty() && table.buffered() == 0);
     assert_eq!(table.counters().opened, model.closed);
-}
+});
 
 fn end(talk: usize, side: usize) -> Endpoint {
     Endpoint::new(std::net::IpAddr::from([10, 0, talk as u8, side as u8]), 1_000)
 }
 
-/// The octet at a place of a stream, in one of the versions that are sent of it.
-fn content(at: u32, version: u8) -> u8 {
-    (at as u8) ^ ((at >> 8) as u8).wrapping_mul(29) ^ version.wrapping_mul(0x55)
+/// The octets from a place of a stream on, in one of the versions that are sent of it. They are the same again after
+/// 64 KiB.
+fn contents(place: u32, version: u8, length: usize) -> &'static [u8] {
+    static ALL: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
+        [0u8, 1, 2, 3].map(|version| {
+            let octet =
+                |at: u32| (at as u8) ^ ((at >> 8) as u8).wrapping_mul(29) ^ version.wrapping_mul(0x55);
+            (0..2 << 16).map(|at| octet(at & 0xffff)).collect()
+        })
+    });
+    let place = place as usize & 0xffff;
+    ALL.get(usize::from(version))
+        .and_then(|all| all.get(place..place + length))
+        .expect("a version, 64 KiB at most")
+}
+
+/// What the table keeps for its user: nothing.
+#[derive(Default)]
+struct Stateless;
+
+impl State for Stateless {
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// One packet on its way.
@@ -115,10 +142,12 @@ struct Act {
     captured: usize,
     version: u8,
     syn: bool,
+    ack: Option<u32>,
     pushed: bool,
+    dubious: bool,
 }
 
-/// Octets of a stream that came and were believed.
+/// Octets of a stream that came.
 #[derive(Clone, Copy)]
 struct Sent {
     seq: u32,
@@ -126,12 +155,26 @@ struct Sent {
     version: u8,
 }
 
+impl Sent {
+    fn end(&self) -> u32 {
+        self.seq.wrapping_add(self.length)
+    }
+}
+
 /// One direction of a connection.
 #[derive(Default)]
 struct Stream {
     /// The place that comes next, once it began.
     next: Option<u32>,
+    isn: Option<u32>,
+    /// What came and counts, in the order in which it came.
     sent: Vec<Sent>,
+    /// What came and counts perhaps.
+    perhaps: Vec<Sent>,
+    /// Nobody knows where the stream is.
+    lost: bool,
+    /// What the present packet made the stream skip.
+    skipped: Vec<(u32, u32)>,
 }
 
 /// What should come.
@@ -141,10 +184,10 @@ struct Model {
     /// The sender of the first packet of each conversation that is open.
     first: [Option<usize>; DATAGRAMS + 1],
     act: Option<Act>,
-    /// Whether that one was believed.
-    believed: bool,
+    /// Whether that one counts for sure: it is the last of `sent`.
+    counts: bool,
     gaps: u64,
-    lost: u64,
+    missing: u64,
     datagrams: u64,
     delivered: u64,
     closed: u64,
@@ -165,25 +208,41 @@ impl Model {
 
     /// What a packet adds to what may be delivered.
     fn apply(&mut self, act: Act) {
-        self.believed = false;
+        self.counts = false;
         self.first[act.talk].get_or_insert(act.side);
-        let Some(streams) = self.streams.get_mut(act.talk) else { return };
-        let stream = &mut streams[act.side];
+        let Some([a, b]) = self.streams.get_mut(act.talk) else { return };
+        let (stream, other) = if act.side == 0 { (a, b) } else { (b, a) };
         if act.syn {
-            stream.next.get_or_insert(act.seq);
+            if !stream.syn(act.seq) {
+                return;
+            }
+            // The answer to a SYN says where the other side starts.
+            if let (Some(ack), None) = (act.ack, other.next) {
+                other.lost |= stream.lost;
+                other.syn(ack);
+            }
+        }
+        let sent = Sent { seq: act.seq, length: act.captured as u32, version: act.version };
+        if act.length == 0 {
+            return;
+        }
+        if act.dubious || act.syn && act.captured == act.length {
+            stream.lost |= stream.next.is_none();
+            stream.perhaps.push(sent);
+            return;
         }
         // A keep-alive before anything else is no data.
-        if act.length == 0 || stream.next.is_none() && act.captured == 1 && !act.pushed {
+        if stream.next.is_none() && act.captured == 1 && !act.pushed {
             return;
         }
         let next = *stream.next.get_or_insert(act.seq);
-        self.believed = distance(next, act.seq).abs() <= WINDOW;
-        if self.believed {
-            stream.believe(act);
+        self.counts = distance(next, act.seq).abs() <= WINDOW;
+        if self.counts {
+            stream.sent.push(sent);
         }
     }
 
-    fn take(&mut self, conversation: &mut Conversation<()>, side: Side, delivery: Delivery<'_>) {
+    fn take(&mut self, conversation: &mut Conversation<Stateless>, side: Side, delivery: Delivery<'_>) {
         let [_, _, talk, sender] = match conversation.ends[side.index()].address {
             wayside::address::Address::V4(address) => address.octets(),
             other => panic!("{other}"),
@@ -204,38 +263,40 @@ impl Model {
             return;
         };
         let stream = &mut streams[sender];
-        let Some(next) = stream.next else {
-            assert_eq!(delivery, Delivery::Closed);
-            return self.close(talk);
-        };
-        match delivery {
-            Delivery::Data(bytes) => {
+        let act = self.act.filter(|act| (act.talk, act.side) == (talk, sender));
+        let present = act.is_some() && self.counts;
+        match (delivery, stream.next) {
+            (Delivery::Closed, _) => self.close(talk),
+            (Delivery::Datagram(_), _) => panic!("a datagram of a stream"),
+            (Delivery::Gap(octets), next) => {
+                (self.gaps, self.missing) = (self.gaps + 1, self.missing + octets);
+                match (octets, next) {
+                    _ if stream.lost => {}
+                    (_, None) => panic!("a gap before the stream"),
+                    (0, Some(_)) => {
+                        assert!(
+                            act.is_some() || !stream.perhaps.is_empty(),
+                            "a gap of no size out of nothing"
+                        );
+                        stream.lost = !stream.perhaps.is_empty();
+                        stream.jump(act, present);
+                        self.counts |= act.is_some();
+                    }
+                    (octets, Some(next)) => {
+                        let after =
+                            next.wrapping_add(u32::try_from(octets).expect("less than the numbers go round"));
+                        stream.skip(next, after, present);
+                    }
+                }
+            }
+            (Delivery::Data(bytes), next) => {
                 assert!(!bytes.is_empty());
-                stream.holds(next, bytes);
-                stream.next = Some(next.wrapping_add(bytes.len() as u32));
+                if !stream.lost {
+                    let next = next.expect("a stream that began");
+                    stream.holds(next, bytes);
+                    stream.next = Some(next.wrapping_add(bytes.len() as u32));
+                }
             }
-            Delivery::Gap(0) => {
-                let act = self.act.filter(|act| (act.talk, act.side) == (talk, sender));
-                let act = act.unwrap_or_else(|| panic!("a gap of no size out of nothing"));
-                assert!(!self.believed, "a gap of no size before a segment of this place");
-                self.believed = true;
-                stream.sent.clear();
-                stream.next = Some(act.seq);
-                stream.believe(act);
-                self.gaps += 1;
-            }
-            Delivery::Gap(lost) => {
-                assert!(lost <= u64::from(u32::MAX));
-                let after = next.wrapping_add(lost as u32);
-                let known = |sent: &&Sent| {
-                    distance(sent.seq, after) > 0 && distance(next, sent.seq.wrapping_add(sent.length)) > 0
-                };
-                assert!(stream.sent.iter().find(known).is_none(), "a gap over what came");
-                stream.next = Some(after);
-                (self.gaps, self.lost) = (self.gaps + 1, self.lost + lost);
-            }
-            Delivery::Closed => self.close(talk),
-            Delivery::Datagram(_) => panic!("a datagram of a stream"),
         }
     }
 
@@ -247,12 +308,11 @@ impl Model {
         let act = self.act.filter(|act| act.talk == talk);
         for (sender, stream) in streams.iter_mut().enumerate() {
             // What the packet brings that ended it belongs to the next.
-            if self.believed && act.is_some_and(|act| act.side == sender) {
+            if self.counts && act.is_some_and(|act| act.side == sender) {
                 stream.sent.pop();
             }
-            if let Some(next) = stream.next {
-                let late =
-                    |sent: &Sent| sent.length == 0 || distance(sent.seq.wrapping_add(sent.length), next) >= 0;
+            if let (Some(next), false) = (stream.next, stream.lost) {
+                let late = |sent: &Sent| sent.length == 0 || distance(sent.end(), next) >= 0;
                 assert!(stream.sent.iter().all(late), "octets that were never delivered");
             }
             *stream = Stream::default();
@@ -262,19 +322,65 @@ impl Model {
         }
     }
 
-    fn agrees(&self, table: &FlowTable<()>, limits: &Limits) {
+    fn agrees(&mut self, table: &FlowTable<Stateless>, limits: &Limits) {
         let counters = table.counters();
         assert!(table.len() <= limits.flows);
-        assert!(table.buffered() <= limits.streams + limits.stream, "{} octets held", table.buffered());
-        assert_eq!((counters.gaps, counters.lost), (self.gaps, self.lost));
+        let most = limits.streams + 2 * limits.stream;
+        assert!(table.buffered() <= most, "{} octets held, {most} at most", table.buffered());
+        assert_eq!((counters.gaps, counters.lost), (self.gaps, self.missing));
         assert_eq!(counters.copies + self.delivered, self.datagrams);
         assert_eq!(counters.opened - self.closed, table.len() as u64);
+        let Some(act) = self.act else { return };
+        for stream in self.streams.get_mut(act.talk).into_iter().flatten() {
+            for (from, to) in std::mem::take(&mut stream.skipped) {
+                let known = stream.sent.last().is_some_and(|sent| sent.touches(from, to));
+                assert!(!known || stream.lost, "a gap over what comes");
+            }
+        }
+    }
+}
+
+impl Sent {
+    fn touches(&self, from: u32, to: u32) -> bool {
+        self.length > 0 && distance(self.seq, to) > 0 && distance(from, self.end()) > 0
     }
 }
 
 impl Stream {
-    fn believe(&mut self, act: Act) {
-        self.sent.push(Sent { seq: act.seq, length: act.captured as u32, version: act.version });
+    /// A SYN comes, before octets of this place; false where it is another connection's.
+    fn syn(&mut self, first: u32) -> bool {
+        let belongs = match (self.next, self.isn) {
+            (None, _) => true,
+            (Some(_), Some(isn)) => isn == first,
+            (Some(next), None) => (0..=65_536).contains(&distance(first.wrapping_sub(1), next)),
+        };
+        if belongs {
+            self.next.get_or_insert(first);
+            self.isn = Some(first);
+        }
+        belongs || self.lost
+    }
+
+    /// The stream goes on at the place of this packet.
+    fn jump(&mut self, act: Option<Act>, present: bool) {
+        let act = act.filter(|_| !self.lost);
+        self.sent.clear();
+        self.skipped.clear();
+        self.next = act.map(|act| act.seq).or(self.next);
+        if let Some(act) = act {
+            debug_assert!(!present || !act.dubious);
+            self.sent.push(Sent { seq: act.seq, length: act.captured as u32, version: act.version });
+        }
+    }
+
+    /// The stream skips octets: none of them has come.
+    fn skip(&mut self, next: u32, after: u32, present: bool) {
+        let before = self.sent.len() - usize::from(present);
+        let known = self.sent.iter().take(before).any(|sent| sent.touches(next, after));
+        assert!(!known, "a gap over what came");
+        // Of the present packet it is known only when all is done: the stream may go elsewhere because of it.
+        self.skipped.push((next, after));
+        self.next = Some(after);
     }
 
     /// Checks octets from this place on against what was sent first.
@@ -295,6 +401,9 @@ impl Stream {
                     run = run.min(-behind as usize);
                 }
             }
+            if !self.perhaps.is_empty() {
+                return self.came(place, bytes);
+            }
             let Some(version) = found else { panic!("octets that were not sent") };
             let (same, after) = rest.split_at(run);
             is(same, at, version);
@@ -303,8 +412,18 @@ impl Stream {
     }
 }
 
-fn is(bytes: &[u8], place: u32, version: u8) {
-    for (at, octet) in bytes.iter().enumerate() {
-        assert_eq!(*octet, content(place.wrapping_add(at as u32), version), "at {at} of {}", bytes.len());
+impl Stream {
+    /// Checks that octets from this place on came at all, in whatever order.
+    fn came(&self, place: u32, bytes: &[u8]) {
+        for (at, octet) in bytes.iter().enumerate() {
+            let at = place.wrapping_add(at as u32);
+            let mut sent =
+                self.sent.iter().chain(&self.perhaps).filter(|sent| sent.touches(at, at.wrapping_add(1)));
+            assert!(sent.any(|sent| contents(at, sent.version, 1) == [*octet]), "octets that were not sent");
+        }
     }
+}
+
+fn is(bytes: &[u8], place: u32, version: u8) {
+    assert!(bytes == contents(place, version, bytes.len()), "other octets than came first");
 }
