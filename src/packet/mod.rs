@@ -495,6 +495,8 @@ impl<'a> Parts<'a> {
             return Ok(false);
         };
         *assembled = whole;
+        // A datagram that was put together is all there.
+        self.uncaptured = 0;
         match ends.src {
             Address::V6(_) => self.extensions(ends, protocol, assembled, 0),
             _ => self.transport(ends, protocol, assembled, 0),

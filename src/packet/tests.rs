@@ -132,6 +132,28 @@ fn fragments_become_a_datagram() {
     assert_eq!(decoder.counters().assembled, 1);
 }
 
+/// What an IP packet inside claims beyond its datagram was never on the wire, however much of the frame was cut.
+#[test]
+fn nothing_is_cut_of_a_datagram_that_was_put_together() {
+    let mut inner = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(1, 2).write(&mut inner, &[7; 4]).unwrap();
+    inner[3] += 100;
+    let mut decoder = Decoder::new(1 << 20);
+    let mut decoded = String::new();
+    for (body, place) in [(&inner[..16], 0x2000u16), (&inner[16..], 2)] {
+        let mut header = etherparse::Ipv4Header::new(0, 64, etherparse::IpNumber(4), [1; 4], [2; 4]).unwrap();
+        header.total_len = 20 + body.len() as u16;
+        header.more_fragments = place & 0x2000 != 0;
+        header.fragment_offset = etherparse::IpFragOffset::try_new(place & 0x1fff).unwrap();
+        header.header_checksum = header.calc_header_checksum();
+        let mut frame = header.to_bytes().to_vec();
+        frame.extend(body);
+        let wire_len = frame.len() as u32 + 50;
+        decoded = told(decoder.decode(link::RAW, Timestamp::default(), &frame, wire_len));
+    }
+    assert_eq!(decoded, "10.0.0.1:1 > 10.0.0.2:2 [7, 7, 7, 7] cut 0");
+}
+
 #[test]
 fn a_bad_checksum_is_counted_and_a_cut_packet_says_how_much_is_missing() {
     let mut frame = modbus_frame();
