@@ -1,0 +1,165 @@
+//! The sum of what all workers saw.
+
+use super::conversation::{Key, Record};
+use super::device::{self, Device, Host};
+use super::gatherer::{Harvest, forget};
+use super::identity::{Identity, IdentityKey};
+use super::points::{Point, PointKey, Points};
+use super::reading::{Span, widen};
+use super::room::make_room;
+use super::{Forgotten, Limits};
+use crate::address::{Address, Mac};
+use crate::event::Vocabulary;
+use foldhash::quality::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// What people call hosts and points.
+pub trait Names {
+    /// The name of a host.
+    fn host(&self, address: Address, mac: Option<Mac>, vlan: Option<u16>) -> Option<String>;
+
+    /// The name of a point.
+    fn point(&self, key: &PointKey) -> Option<String>;
+}
+
+/// Nothing has a name.
+impl Names for () {
+    fn host(&self, _: Address, _: Option<Mac>, _: Option<u16>) -> Option<String> {
+        None
+    }
+
+    fn point(&self, _: &PointKey) -> Option<String> {
+        None
+    }
+}
+
+/// Devices, conversations and points.
+#[derive(Debug)]
+pub struct Inventory {
+    limits: Limits,
+    hosts: HashMap<Address, Host, RandomState>,
+    conversations: HashMap<Key, Record, RandomState>,
+    points: Points,
+    identities: HashMap<IdentityKey, Identity, RandomState>,
+    forgotten: Forgotten,
+    span: Option<Span>,
+}
+
+impl Inventory {
+    /// Nothing known yet.
+    pub fn new(limits: Limits) -> Inventory {
+        Inventory {
+            limits,
+            hosts: HashMap::default(),
+            conversations: HashMap::default(),
+            points: Points::new(limits.points, limits.recent),
+            identities: HashMap::default(),
+            forgotten: Forgotten::default(),
+            span: None,
+        }
+    }
+
+    /// Adds what a worker saw.
+    pub fn merge(&mut self, harvest: &Harvest) {
+        for (key, record) in &harvest.conversations {
+            self.host(key, record, 0);
+            self.host(key, record, 1);
+            widen(&mut self.span, record.span);
+            if self.conversations.len() >= self.limits.conversations && !self.conversations.contains_key(key)
+            {
+                self.forgotten.conversations += forget(&mut self.conversations);
+            }
+            self.conversations.entry(*key).or_default().join(record, self.limits.units);
+        }
+        self.points.join(&harvest.points);
+        for (key, identity) in &harvest.identities {
+            if self.identities.len() >= self.limits.identities && !self.identities.contains_key(key) {
+                let gone = make_room(&mut self.identities, |identity| (false, identity.touched()));
+                self.forgotten.identities += gone.len() as u64;
+            }
+            self.identities.entry(*key).or_insert_with(|| Identity::new(identity.words)).join(identity);
+        }
+        self.forgotten.add(harvest.forgotten);
+    }
+
+    /// Adds what a conversation says of its client (0) or its server (1).
+    fn host(&mut self, key: &Key, record: &Record, side: usize) {
+        let address = [key.client, key.server][side];
+        if self.hosts.len() >= self.limits.devices && !self.hosts.contains_key(&address) {
+            let gone = make_room(&mut self.hosts, |host| (host.sent > 0, host.touched));
+            self.forgotten.devices += gone.len() as u64;
+        }
+        let host = self.hosts.entry(address).or_default();
+        widen(&mut host.span, record.span);
+        host.sent += record.sent[side];
+        host.received += record.sent[1 - side];
+        host.touched = host.touched.max(record.touched);
+    }
+
+    /// How many devices are known.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// From when to when something was seen.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// What was not remembered for lack of room, here and where it was gathered.
+    pub fn forgotten(&self) -> Forgotten {
+        let points = self.forgotten.points + self.points.forgotten;
+        let units = self.conversations.values().map(|record| record.units_left_out).sum();
+        Forgotten { points, units, ..self.forgotten }
+    }
+
+    /// All conversations, sorted by client and server. Messages that do not say who of two asks are counted where the
+    /// two are known to speak.
+    pub fn conversations(&self) -> BTreeMap<Key, Record> {
+        let settled = self.conversations.iter().filter(|(key, _)| key.placed);
+        let mut all: BTreeMap<Key, Record> = settled.map(|(key, record)| (*key, record.clone())).collect();
+        for (key, record) in self.conversations.iter().filter(|(key, _)| !key.placed) {
+            let [straight, turned] = [key.settled(false), key.settled(true)];
+            let weight = |key: &Key| all.get(key).map(|known| (known.messages(), known.unanswered));
+            if weight(&turned) > weight(&straight) {
+                let record = record.clone().turned();
+                all.entry(turned).or_default().join(&record, self.limits.units);
+            } else if weight(&straight).is_some() {
+                all.entry(straight).or_default().join(record, self.limits.units);
+            } else {
+                all.insert(*key, record.clone());
+            }
+        }
+        all
+    }
+
+    /// All devices, sorted by address, with what people call them.
+    pub fn devices(&self, names: &dyn Names) -> Vec<Device> {
+        device::devices(&self.hosts, &self.conversations(), &self.identities, names)
+    }
+
+    /// The points of one device, or of all, sorted.
+    pub fn points(&self, of: Option<Address>) -> Vec<(PointKey, &'static Vocabulary, &Point)> {
+        let mut points: Vec<_> =
+            self.points.iter().filter(|(key, ..)| of.is_none_or(|of| key.server == of)).collect();
+        points.sort_unstable_by_key(|(key, ..)| *key);
+        points
+    }
+
+    /// How many points are known.
+    pub fn point_count(&self) -> usize {
+        self.points.len()
+    }
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host { span: None, sent: 0, received: 0, touched: i64::MIN }
+    }
+}
