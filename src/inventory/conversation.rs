@@ -205,7 +205,8 @@ impl Record {
         self.ports[1].insert(server);
         let macs = if from_client { [flow.src_mac, flow.dst_mac] } else { [flow.dst_mac, flow.src_mac] };
         for (known, mac) in self.macs.iter_mut().zip(macs) {
-            mac.into_iter().for_each(|mac| known.insert(mac));
+            // A loopback interface has none.
+            mac.filter(|mac| mac.0 != [0; 6]).into_iter().for_each(|mac| known.insert(mac));
         }
         flow.vlan.into_iter().for_each(|vlan| self.vlans.insert(vlan));
         widen(&mut self.span, Some(Span::at(ts)));

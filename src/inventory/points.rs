@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 /// Points of a block, as a power of two.
 const BLOCK: u32 = 4;
 
+/// Points of one refused message that are remembered.
+const LONGEST: u32 = 2047;
+
 /// Which point.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PointKey {
@@ -295,23 +298,18 @@ impl Points {
         }
     }
 
-    /// Counts a refusal for points that are known.
+    /// Counts a refusal.
     fn refused(&mut self, event: &Event<'_>, space: Space, (first, last): (u32, u32)) {
-        let key = PointKey {
-            server: event.flow.src.address,
-            proto: event.proto.id,
-            device: event.device,
-            space,
-            index: first,
-        };
-        for block in first >> BLOCK..=last.min(first.saturating_add(0xffff)) >> BLOCK {
-            let Some(entry) = self.blocks.get_mut(&PointKey { index: block, ..key }) else { continue };
-            let places = entry.places();
-            for (place, point) in places.zip(&mut entry.points) {
-                if (first..=last).contains(&(block << BLOCK | place)) {
-                    point.refused += 1;
-                    entry.news = true;
-                }
+        let (server, proto, device) = (event.flow.src.address, event.proto.id, event.device);
+        let room = self.recent.most;
+        for index in first..=last.min(first.saturating_add(LONGEST)) {
+            let (block, place) = PointKey { server, proto, device, space, index }.split();
+            let (entry, count) = self.block(block, event.proto);
+            entry.touched = entry.touched.max(event.ts.nanos);
+            entry.news = true;
+            if let Some(point) = entry.point(place, count, room) {
+                point.refused += 1;
+                widen(&mut point.span, Some(Span::at(event.ts)));
             }
         }
     }
@@ -340,7 +338,7 @@ impl Points {
             block.news = false;
             let places = block.places();
             for (place, point) in places.zip(&mut block.points) {
-                if point.span.is_some() || point.refused > 0 {
+                if point.span.is_some() {
                     let key = PointKey { index: key.index << BLOCK | place, ..*key };
                     news.push((key, block.words, point.take()));
                 }

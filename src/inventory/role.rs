@@ -87,8 +87,11 @@ pub(super) fn roles(
     reasons
 }
 
-fn by_protocol<'t, 'c>(talks: Talks<'t, 'c>) -> Vec<(&'static Vocabulary, Vec<(&'c Key, &'c Record)>)> {
-    let mut all: BTreeMap<u8, (&'static Vocabulary, Vec<(&Key, &Record)>)> = BTreeMap::new();
+/// The conversations of a host in one protocol.
+type Spoken<'c> = (&'static Vocabulary, Vec<(&'c Key, &'c Record)>);
+
+fn by_protocol<'c>(talks: Talks<'_, 'c>) -> Vec<Spoken<'c>> {
+    let mut all: BTreeMap<u8, Spoken<'c>> = BTreeMap::new();
     for (key, record) in talks {
         let Some(words) = record.words else { continue };
         all.entry(words.id).or_insert((words, Vec::new())).1.push((key, record));
@@ -188,13 +191,17 @@ fn answering(
     } else {
         there.len() > 1
     };
+    let missing = (absent > 0)
+        .then(|| format!("said {} that a device behind it does not answer", plural(absent, "time", "times")));
     if several {
         let count = there.len();
         say(Role::Gateway, format!("answers as {count} {}: {}", devices(words, count), listed(&there)));
     }
-    if absent > 0 {
-        let times = plural(absent, "time", "times");
-        say(Role::Gateway, format!("said {times} in {title} that a device behind it does not answer"));
+    // What only passes messages on is no controller itself.
+    if there.is_empty()
+        && let Some(missing) = missing
+    {
+        return say(Role::Gateway, format!("{missing}, in {title}"));
     }
     let mut text = match (answers, reports) {
         (0, _) => format!("reported {} in {title}", plural(reports, "time", "times")),
@@ -208,9 +215,8 @@ fn answering(
     if let [only] = there.as_slice() {
         text.push_str(&format!(" as {} {only}", words.device_title));
     }
-    // What only passes messages on is no controller itself.
-    if there.is_empty() && absent > 0 {
-        return;
+    if let Some(missing) = missing {
+        text.push_str(&format!("; {missing}"));
     }
     say(if outstation { Role::Outstation } else { Role::Plc }, text);
 }

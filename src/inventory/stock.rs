@@ -122,19 +122,18 @@ impl Inventory {
     /// All conversations, sorted by client and server. Messages that do not say who of two asks are counted where the
     /// two are known to speak.
     pub fn conversations(&self) -> BTreeMap<Key, Record> {
-        let settled = self.conversations.iter().filter(|(key, _)| key.placed);
-        let mut all: BTreeMap<Key, Record> = settled.map(|(key, record)| (*key, record.clone())).collect();
+        let placed = || self.conversations.iter().filter(|(key, _)| key.placed);
+        let weights: HashMap<Key, (u64, u64), RandomState> =
+            placed().map(|(key, record)| (*key, (record.messages(), record.unanswered))).collect();
+        let mut all: BTreeMap<Key, Record> = placed().map(|(key, record)| (*key, record.clone())).collect();
         for (key, record) in self.conversations.iter().filter(|(key, _)| !key.placed) {
             let [straight, turned] = [key.settled(false), key.settled(true)];
-            let weight = |key: &Key| all.get(key).map(|known| (known.messages(), known.unanswered));
-            if weight(&turned) > weight(&straight) {
-                let record = record.clone().turned();
-                all.entry(turned).or_default().join(&record, self.limits.units);
-            } else if weight(&straight).is_some() {
-                all.entry(straight).or_default().join(record, self.limits.units);
-            } else {
-                all.insert(*key, record.clone());
-            }
+            let (key, record) = match (weights.get(&straight), weights.get(&turned)) {
+                (None, None) => (*key, record.clone()),
+                (own, other) if other > own => (turned, record.clone().turned()),
+                _ => (straight, record.clone()),
+            };
+            all.entry(key).or_default().join(&record, self.limits.units);
         }
         all
     }
