@@ -220,7 +220,7 @@ fn hostile(path: &Path, objects: &[(u8, &[u8])]) {
         let mut frame = Vec::new();
         packet.write(&mut frame, &data).unwrap();
         let len = (frame.len() as u32).to_le_bytes();
-        file.extend([&(1_700_000_000 + number as u32).to_le_bytes(), &[0; 4], &len, &len].concat());
+        file.extend([(1_700_000_000 + number as u32).to_le_bytes(), [0; 4], len, len].concat());
         file.extend(frame);
     }
     std::fs::write(path, file).unwrap();
