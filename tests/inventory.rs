@@ -343,6 +343,67 @@ fn devices_are_who_tshark_says_they_are() {
     assert!(compared >= 15, "only {compared} texts were compared");
 }
 
+/// The attributes of group 0 (IEEE 1815-2012, A.1): data type, length, value.
+#[test]
+fn an_outstation_says_who_it_is_in_group_0() {
+    use wayside::event::{About, Fields};
+    use wayside::protocol::dnp3::{message::Message, wire::application};
+    let objects = [
+        &[0, 252, 0, 0, 0, 1, 4][..],
+        b"Acme",
+        &[0, 242, 0, 0, 0, 1, 3],
+        b"1.2",
+        &[0, 238, 0, 0, 0, 2, 1, 9],
+    ]
+    .concat();
+    let told = |function: u8| {
+        let header = application::Header { control: application::Control(0xc0), function, iin: Some(0) };
+        let message = Message { application: Some(header), objects: &objects, ..Message::default() };
+        let mut told = Vec::new();
+        message.identify(&mut |said| told.push((said.id, said.name, said.about, said.value.to_string())));
+        told
+    };
+    let vendor = (252, Some("manufacturer-name"), About::Vendor, "\"Acme\"".to_owned());
+    let revision = (242, Some("software-version"), About::Revision, "\"1.2\"".to_owned());
+    let index = (238, Some("max-binary-input-index"), About::Other, "9".to_owned());
+    assert_eq!(told(129), [vendor, revision, index]);
+    assert_eq!(told(1), [], "a request says nothing of who sends it");
+}
+
+#[test]
+fn roles_come_with_reasons_and_a_router_is_no_vendor() {
+    let mut gatherer = Gatherer::new(Limits::default());
+    let mut show = |message: Message| message.show(WORDS[0], &message.flow(), |event| gatherer.event(event));
+    // A master reads two devices, one of which answers as three units and one never.
+    for ts in 0..9 {
+        let mut poll =
+            |server, kind, unit| show(Message { unit, ..Message::poll(ts * 1_000, 1, server, kind, 4) });
+        poll(1, Kind::Request, 10 + (ts % 3) as u32);
+        poll(1, Kind::Response, 10 + (ts % 3) as u32);
+        poll(2, Kind::Request, 1);
+    }
+    // The MAC address of this one is the same as that of the first.
+    show(Message { client: 257, ..Message::poll(99_000, 257, 1, Kind::Request, 4) });
+    let mut inventory = Inventory::new(Limits::default());
+    inventory.merge(&gatherer.take());
+    let devices = inventory.devices(&());
+    let because = |address: &str| {
+        let device = devices.iter().find(|device| device.address.to_string() == address).unwrap();
+        device.roles.iter().map(|why| format!("{}: {}", why.role.name(), why.because)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        because("10.0.0.1"),
+        ["master: sent 18 requests to 2 devices in Modbus; 1 of them never answered"]
+    );
+    assert_eq!(
+        because("10.16.0.1"),
+        ["gateway: answers as 3 Modbus units: 10, 11, 12", "PLC: answered 9 times in Modbus"]
+    );
+    assert_eq!(because("10.16.0.2"), ["silent: got 9 requests in Modbus and was never heard"]);
+    assert!(devices.iter().filter(|device| device.shares_mac).count() == 2);
+    assert!(devices.iter().all(|device| device.vendor.is_none()), "a router's vendor is not theirs");
+}
+
 #[test]
 fn the_command_says_what_is_wrong() {
     let capture = ours("captures/demo-plant.pcap");

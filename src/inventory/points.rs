@@ -347,9 +347,11 @@ impl Points {
         news
     }
 
-    /// Adds what another saw.
+    /// Adds what another saw: to what is known first, so that it is not forgotten to make room for what is new.
     pub(super) fn join(&mut self, news: &News) {
-        for (key, words, point) in news {
+        let is_known = |(key, ..): &&(PointKey, _, _)| self.blocks.contains_key(&key.split().0);
+        let (known, new): (Vec<_>, Vec<_>) = news.iter().partition(is_known);
+        for (key, words, point) in known.into_iter().chain(new) {
             let (block, place) = key.split();
             let (room, recent) = (self.recent.most, self.recent);
             let (entry, count) = self.block(block, words);

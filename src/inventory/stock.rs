@@ -60,9 +60,11 @@ impl Inventory {
         }
     }
 
-    /// Adds what a worker saw.
+    /// Adds what a worker saw: to what is known first, so that it is not forgotten to make room for what is new.
     pub fn merge(&mut self, harvest: &Harvest) {
-        for (key, record) in &harvest.conversations {
+        let is_known = |(key, _): &&(Key, Record)| self.conversations.contains_key(key);
+        let (known, new): (Vec<_>, Vec<_>) = harvest.conversations.iter().partition(is_known);
+        for (key, record) in known.into_iter().chain(new) {
             self.host(key, record, 0);
             self.host(key, record, 1);
             widen(&mut self.span, record.span);
