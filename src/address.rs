@@ -11,6 +11,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Mac(pub [u8; 6]);
 
+impl Mac {
+    /// Whether it stands for many: broadcast or multicast.
+    pub fn is_group(self) -> bool {
+        self.0[0] & 1 == 1
+    }
+
+    /// Whether no registry knows it: whoever runs the network made it up.
+    pub fn is_local(self) -> bool {
+        self.0[0] & 2 == 2
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;
@@ -36,6 +48,15 @@ impl Address {
             Address::V4(a) => Some(IpAddr::V4(a)),
             Address::V6(a) => Some(IpAddr::V6(a)),
             Address::Mac(_) => None,
+        }
+    }
+
+    /// Whether it stands for many: broadcast or multicast.
+    pub fn is_group(self) -> bool {
+        match self {
+            Address::V4(ip) => ip.is_multicast() || ip.is_broadcast() || ip.octets()[3] == 255,
+            Address::V6(ip) => ip.is_multicast(),
+            Address::Mac(mac) => mac.is_group(),
         }
     }
 }

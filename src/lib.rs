@@ -23,6 +23,8 @@
 //!      |
 //!    alert     grouped objections: a sentence, a severity, an ATT&CK technique
 //!      |
+//!  inventory   beside the rules: devices, conversations and points seen, with the reason for each role
+//!      |
 //!   output     JSON lines, a terminal; metrics and web beside them
 //! ```
 //!
@@ -54,6 +56,7 @@ pub mod alert;
 pub mod capture;
 pub mod cli;
 pub mod event;
+pub mod inventory;
 pub mod metrics;
 pub mod output;
 pub mod packet;

@@ -189,6 +189,8 @@ pub struct Metrics {
     response: HistogramVec,
     /// Conversations followed at present.
     pub flows: IntGauge,
+    /// Devices in the inventory.
+    pub devices: IntGauge,
     /// Holes in TCP streams.
     pub stream_gaps: IntCounter,
     /// What was thrown away at a limit, by what it was.
@@ -306,6 +308,7 @@ impl Metrics {
             ),
             response,
             flows: gauge("wayside_flows", "Conversations followed at present."),
+            devices: gauge("wayside_devices", "Addresses in the inventory."),
             stream_gaps,
             evictions: counters(
                 "wayside_evictions_total",

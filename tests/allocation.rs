@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
+#[path = "common/messages.rs"]
+#[allow(dead_code)] // a part is used here
+mod messages;
+
+use messages::Message;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::path::Path;
@@ -9,6 +14,8 @@ use std::sync::Arc;
 use wayside::address::Timestamp;
 use wayside::alert::{Desk, Grouping};
 use wayside::capture::{Files, Frame, Link};
+use wayside::event::Kind;
+use wayside::inventory::{Gatherer, Limits};
 use wayside::sensor::pipeline::{self, Parts, Pipeline};
 
 #[global_allocator]
@@ -63,6 +70,29 @@ fn allocations(file: &str) -> (usize, u64) {
     (change.allocations + change.reallocations, pipeline.tally().events - before)
 }
 
+/// Allocations of a gatherer over polls and their answers that it knows, from one harvest to the next.
+fn gathering() -> usize {
+    let mut gatherer = Gatherer::new(Limits::default());
+    let mut counts = Vec::new();
+    for round in 0..3 {
+        let mut count = 0;
+        for step in 0..100 {
+            for kind in [Kind::Request, Kind::Response] {
+                let message = Message::poll(round * 10_000 + step * 10, (step % 5) as u32, 1, kind, 100);
+                let flow = message.flow();
+                let region = Region::new(ALLOCATOR);
+                message.show(&wayside::protocol::modbus::WORDS, &flow, |event| gatherer.event(event));
+                let change = region.change();
+                count += change.allocations + change.reallocations;
+            }
+        }
+        gatherer.take();
+        counts.push(count);
+    }
+    assert!(counts[0] > 0, "the first round meets everything for the first time");
+    counts[1] + counts[2]
+}
+
 /// One test, since the allocator counts for the whole process.
 #[test]
 fn the_path_of_a_message_that_no_rule_objects_to_allocates_nothing() {
@@ -73,4 +103,5 @@ fn the_path_of_a_message_that_no_rule_objects_to_allocates_nothing() {
         // A new conversation allocates its state; the story of the plant opens this many in its last quarter.
         assert!(allocations <= flows * 12, "{file}: {allocations} allocations for {events} messages");
     }
+    assert_eq!(gathering(), 0, "a gatherer allocates for what it knows");
 }

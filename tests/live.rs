@@ -149,7 +149,9 @@ fn a_live_sensor_alerts_counts_reloads_and_ends_in_order() {
     );
     assert_eq!(sensor.alerts().len(), 1, "400 is within the limits");
     let metrics = until("the metrics", || {
-        page(sensor.web, "/metrics").filter(|text| text.contains("wayside_rule_hits_total{"))
+        let has =
+            |text: &String| text.contains("wayside_rule_hits_total{") && text.contains("wayside_devices 1\n");
+        page(sensor.web, "/metrics").filter(has)
     });
     for series in [
         "wayside_messages_total{kind=\"request\",protocol=\"modbus\",verb=\"write\"} 2",

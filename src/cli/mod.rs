@@ -4,6 +4,7 @@
 //! 3 `--fail-on` fired.
 
 pub mod demo;
+pub mod inventory;
 pub mod learn;
 pub mod replay;
 pub mod rules;
@@ -30,6 +31,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Write the rules that allow what was seen, in captures or on an interface.
     Learn(learn::Arguments),
+    /// Say which devices there are in captures, what they are, who they are and what they say to each other.
+    Inventory(inventory::Arguments),
     /// Work on rule files.
     #[command(subcommand)]
     Rules(rules::Command),
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Learn(arguments) => learn::run(&arguments),
+        Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Rules(command) => rules::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
     };

@@ -7,7 +7,7 @@ use crate::capture::Interface;
 use crate::output::audit::AuditLog;
 use crate::output::events::{EventLog, Form};
 use crate::sensor::config::{Config, ConfigError, InterfaceTable};
-use crate::sensor::live::{Output, Sensor, Setup, Stop};
+use crate::sensor::live::{self, Output, Sensor, Setup, Stop};
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         outputs: outputs(config.alerts.file.as_deref())?,
         events,
         audit,
+        inventory: config.sensor.inventory.then(live::inventory),
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();

@@ -14,7 +14,7 @@ mod vocabulary;
 
 pub use flow::{CommunityId, Flow};
 pub use json::{Array, Json, Object};
-pub use owned::Owned;
+pub use owned::{Owned, OwnedValue};
 pub use point::{PointRange, Space, Value, Values};
 pub use vocabulary::{Code, Vocabulary};
 
@@ -183,6 +183,39 @@ pub trait Fields {
 
     /// Says in a few words what the neutral part of the event does not: "transaction 7 unit 1".
     fn brief(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Hands out what the sender says of itself in this message: who made it, what it is.
+    fn identify(&self, each: &mut dyn FnMut(Attribute<'_>)) {
+        let _ = each;
+    }
+}
+
+/// What an attribute of a device is about, whatever the protocol calls it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum About {
+    /// Who made it.
+    Vendor,
+    /// What it is: product or model.
+    Product,
+    /// Which revision of hardware, software or both.
+    Revision,
+    /// Which one it is.
+    Serial,
+    /// Something else.
+    Other,
+}
+
+/// One thing that a device says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute<'a> {
+    /// Its number in the protocol.
+    pub id: u32,
+    /// The standard's name, where it has one.
+    pub name: Option<&'static str>,
+    /// What it is about.
+    pub about: About,
+    /// What is said.
+    pub value: Value<'a>,
 }
 
 /// One protocol message.

@@ -32,13 +32,20 @@ enum OwnedValues {
     List(Box<[OwnedValue]>),
 }
 
-#[derive(Clone, Debug)]
-enum OwnedValue {
+/// A copy of a [`Value`] that borrows nothing.
+#[derive(Clone, PartialEq, PartialOrd, Debug)]
+pub enum OwnedValue {
+    /// A state.
     Bool(bool),
+    /// A whole number.
     Int(i64),
+    /// A floating-point number.
     Float(f64),
+    /// A word of the standard.
     Name(&'static str),
+    /// Text from the wire: hostile, possibly not UTF-8.
     Text(Box<[u8]>),
+    /// Octets without a known meaning.
     Bytes(Box<[u8]>),
 }
 
@@ -82,7 +89,8 @@ impl From<Value<'_>> for OwnedValue {
 }
 
 impl OwnedValue {
-    fn value(&self) -> Value<'_> {
+    /// The value that it is a copy of.
+    pub fn value(&self) -> Value<'_> {
         match self {
             OwnedValue::Bool(on) => Value::Bool(*on),
             OwnedValue::Int(number) => Value::Int(*number),

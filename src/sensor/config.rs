@@ -45,11 +45,13 @@ pub struct SensorTable {
     pub name: Option<String>,
     /// Threads that decode and judge, each for its share of the hosts.
     pub workers: usize,
+    /// Whether to keep an inventory of devices, conversations and points.
+    pub inventory: bool,
 }
 
 impl Default for SensorTable {
     fn default() -> Self {
-        SensorTable { name: None, workers: 1 }
+        SensorTable { name: None, workers: 1, inventory: true }
     }
 }
 

@@ -16,6 +16,7 @@ use super::report::bounds;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
+use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub events: Option<EventLog>,
     /// Gets what people did that changes what is watched for.
     pub audit: Option<AuditLog>,
+    /// Gets what there is in the plant, once a second, where an inventory is kept.
+    pub inventory: Option<Arc<Mutex<Inventory>>>,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -195,7 +198,10 @@ impl Sensor {
         if let Some(audit) = &mut audit {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
-        let pipeline = Pipeline::with_workers(parts, setup.workers)?;
+        let mut pipeline = Pipeline::with_workers(parts, setup.workers)?;
+        if setup.inventory.is_some() {
+            pipeline.take_stock(inventory::Limits::live().often());
+        }
         let mut worker = Worker {
             pipeline,
             taps,
@@ -203,6 +209,7 @@ impl Sensor {
             number: 0,
             lag: 0.0,
             audit,
+            inventory: setup.inventory,
             limits: setup.limits,
             said: Vec::new(),
         };
@@ -378,6 +385,7 @@ struct Worker {
     number: u64,
     lag: f64,
     audit: Option<AuditLog>,
+    inventory: Option<Arc<Mutex<Inventory>>>,
     limits: Limits,
     /// What of the bounds and losses has been said already.
     said: Vec<String>,
@@ -462,6 +470,7 @@ impl Worker {
             raise(&dropped("interface"), load(&tap.dropped_by_interface));
         }
         super::report::report(metrics, &mut self.pipeline);
+        super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
     }
@@ -504,6 +513,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// An inventory for a live sensor, with nothing in it.
+pub fn inventory() -> Arc<Mutex<Inventory>> {
+    Arc::new(Mutex::new(Inventory::new(inventory::Limits::live())))
 }
 
 /// The time of this machine's clock.

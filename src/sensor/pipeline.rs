@@ -7,6 +7,7 @@ use crate::address::Timestamp;
 use crate::alert::{Alert, Desk};
 use crate::capture::{CaptureError, Files, Frame, Passed};
 use crate::event::{Event, Flow};
+use crate::inventory::{self, Gatherer, Harvest};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
 use crate::packet;
@@ -159,6 +160,22 @@ impl Pipeline {
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         if let Crew::One(worker) = &mut self.crew {
             worker.up.observe(observer);
+        }
+    }
+
+    /// Gathers what there is for an inventory from here on, within these limits over all workers.
+    pub fn take_stock(&mut self, limits: inventory::Limits) {
+        match &mut self.crew {
+            Crew::One(worker) => worker.gatherer = Some(Box::new(Gatherer::new(limits))),
+            Crew::Many(team) => team.take_stock(limits),
+        }
+    }
+
+    /// What was gathered for the inventory since this was last asked, as of [`Pipeline::gather`].
+    pub fn harvest(&mut self) -> Vec<Harvest> {
+        match &mut self.crew {
+            Crew::One(worker) => worker.gatherer.iter_mut().map(|gatherer| gatherer.take()).collect(),
+            Crew::Many(team) => team.harvest(),
         }
     }
 

@@ -4,9 +4,11 @@ use super::config::Limits;
 use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
+use crate::inventory::Inventory;
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::{AuditLog, Passed};
 use crate::policy::{Relaxed, Severity};
+use std::sync::{Mutex, PoisonError};
 
 /// Writes what maintenance windows let pass since the last time, and counts it.
 pub fn audit(metrics: &Metrics, pipeline: &mut Pipeline, log: Option<&mut AuditLog>, now: Timestamp) {
@@ -83,6 +85,23 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
         for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| *count > 0) {
             raise(&metrics.rule_hits.with_label_values(&[rule.name.as_str()]), count);
         }
+    }
+}
+
+/// Adds what the workers gathered to the inventory, as of [`Pipeline::gather`].
+pub fn stock(metrics: &Metrics, pipeline: &mut Pipeline, inventory: Option<&Mutex<Inventory>>) {
+    let Some(inventory) = inventory else { return };
+    let harvest = pipeline.harvest();
+    let mut inventory = inventory.lock().unwrap_or_else(PoisonError::into_inner);
+    harvest.iter().for_each(|harvest| inventory.merge(harvest));
+    metrics.devices.set(i64::try_from(inventory.len()).unwrap_or(i64::MAX));
+    let forgotten = inventory.forgotten();
+    for (what, count) in [
+        ("device", forgotten.devices),
+        ("inventory-conversation", forgotten.conversations),
+        ("inventory-point", forgotten.points),
+    ] {
+        raise(&metrics.evictions.with_label_values(&[what]), count);
     }
 }
 

@@ -16,6 +16,7 @@ use super::pipeline::{Counts, Parts, QUIET, Totals};
 use super::worker::Worker;
 use crate::address::Timestamp;
 use crate::capture::{CaptureError, Files, Frame, Link, Passed};
+use crate::inventory::{self, Gatherer, Harvest};
 use crate::metrics::Tally;
 use crate::packet::link::ETHERNET;
 use crate::packet::{Decoded, Decoder, route, route_of};
@@ -60,6 +61,8 @@ struct Round {
     files: Vec<(u64, Option<Arc<str>>)>,
     /// Rules to put in force first.
     rules: Option<Option<Arc<RuleSet>>>,
+    /// Whether to gather for an inventory from here on, and how much.
+    stock: Option<inventory::Limits>,
     /// The number of the last frame so far.
     last: u64,
     /// The time by which what is too old is to go.
@@ -101,6 +104,7 @@ struct Report {
     tally: Tally,
     hits: Vec<u64>,
     relaxed: Vec<Relaxed>,
+    harvest: Option<Harvest>,
 }
 
 /// How reading files ended.
@@ -131,6 +135,7 @@ pub(super) struct Team {
     counts: Counts,
     hits: Vec<u64>,
     relaxed: Vec<Relaxed>,
+    harvest: Vec<Harvest>,
 }
 
 impl Team {
@@ -160,6 +165,7 @@ impl Team {
             counts: Counts::default(),
             hits: Vec::new(),
             relaxed: Vec::new(),
+            harvest: Vec::new(),
         };
         team.set_rules(rules);
         Ok(team)
@@ -187,6 +193,16 @@ impl Team {
 
     pub(super) fn take_relaxed(&mut self) -> Vec<Relaxed> {
         std::mem::take(&mut self.relaxed)
+    }
+
+    pub(super) fn harvest(&mut self) -> Vec<Harvest> {
+        std::mem::take(&mut self.harvest)
+    }
+
+    pub(super) fn take_stock(&mut self, limits: inventory::Limits) {
+        self.settle();
+        self.next.stock = Some(limits.shared(self.hands.len()));
+        self.send();
     }
 
     pub(super) fn set_file(&mut self, file: Option<Arc<str>>) {
@@ -338,6 +354,7 @@ impl Team {
             self.tally.add(&report.tally);
             self.hits.iter_mut().zip(report.hits).for_each(|(sum, own)| *sum += own);
             Relaxed::join(&mut self.relaxed, report.relaxed);
+            self.harvest.extend(report.harvest);
         }
     }
 
@@ -471,6 +488,9 @@ impl Member {
             self.expects = rules.as_deref().is_some_and(RuleSet::expects);
             self.worker.take_rules(rules.clone());
         }
+        if let Some(limits) = round.stock {
+            self.worker.gatherer = Some(Box::new(Gatherer::new(limits)));
+        }
         let mut files = round.files.iter().peekable();
         let mut start = 0;
         for head in &round.heads {
@@ -511,7 +531,8 @@ impl Member {
             counts.packets.add(&self.odd.counters());
         }
         let (tally, hits) = (self.worker.tally.hand_over(), self.worker.hits.clone());
-        Report { counts, tally, hits, relaxed: self.worker.memory.take_relaxed() }
+        let harvest = self.worker.gatherer.as_mut().map(|gatherer| gatherer.take());
+        Report { counts, tally, hits, relaxed: self.worker.memory.take_relaxed(), harvest }
     }
 
     /// Reads files and hands in a sheet for each round of them. `None` where nobody takes them any more.

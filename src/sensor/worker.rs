@@ -6,6 +6,7 @@ use super::talk::{self, Found, Spoken, Talk};
 use crate::address::{Side, Timestamp};
 use crate::capture::Frame;
 use crate::event::{Event, Flow, Sink};
+use crate::inventory::Gatherer;
 use crate::metrics::Tally;
 use crate::packet::{Decoded, Decoder, Packet};
 use crate::policy::{Memory, Pair, RuleSet};
@@ -22,6 +23,8 @@ pub(super) struct Worker<U> {
     /// What judging remembers of times; rates, changes and expectations are upstream's.
     pub(super) memory: Memory,
     pub(super) tally: Tally,
+    /// Gathers what there is for the inventory, where one is kept.
+    pub(super) gatherer: Option<Box<Gatherer>>,
     /// Gets what is found.
     pub(super) up: U,
 }
@@ -32,6 +35,7 @@ struct Scope<'w, U> {
     hits: &'w mut Vec<u64>,
     memory: &'w mut Memory,
     tally: &'w mut Tally,
+    gatherer: &'w mut Option<Box<Gatherer>>,
     up: &'w mut U,
 }
 
@@ -52,6 +56,7 @@ impl<U: Upstream> Worker<U> {
             hits: Vec::new(),
             memory: Memory::default(),
             tally,
+            gatherer: None,
             up,
         }
     }
@@ -63,16 +68,16 @@ impl<U: Upstream> Worker<U> {
     }
 
     fn parts(&mut self) -> (&mut FlowTable<Talk>, Scope<'_, U>) {
-        let Worker { flows, rules, hits, memory, tally, up, .. } = self;
-        (flows, Scope { rules, hits, memory, tally, up })
+        let Worker { flows, rules, hits, memory, tally, gatherer, up, .. } = self;
+        (flows, Scope { rules, hits, memory, tally, gatherer, up })
     }
 
     /// Takes one frame; `order` counts all frames, also those of other workers.
     pub(super) fn frame(&mut self, order: u64, frame: &Frame<'_>) {
-        let Worker { decoder, flows, rules, hits, memory, tally, up } = self;
+        let Worker { decoder, flows, rules, hits, memory, tally, gatherer, up } = self;
         let decoded = decoder.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
         let Decoded::Packet(packet) = decoded else { return };
-        let mut scope = Scope { rules, hits, memory, tally, up };
+        let mut scope = Scope { rules, hits, memory, tally, gatherer, up };
         flows.packet(order, frame.ts, &packet, &mut |conversation, side, delivery| {
             scope.deliver(conversation, side, delivery, frame.ts, frame.number);
         });
@@ -208,6 +213,9 @@ impl<U: Upstream> Scope<'_, U> {
             return;
         }
         let client_known = conversation.client.is_some();
+        if let Some(gatherer) = self.gatherer {
+            gatherer.conversation(ts, &flow, client_known);
+        }
         let memory = &mut *self.memory;
         let verdict = self.rules.as_ref().map(|rules| match client_known {
             true => rules.judge_conversation(&flow, ts, memory),
@@ -228,8 +236,11 @@ struct Judge<'s, 'w, U> {
 
 impl<U: Upstream> Sink for Judge<'_, '_, U> {
     fn event(&mut self, event: &Event<'_>) {
-        let Scope { rules, hits, memory, tally, up } = &mut *self.scope;
+        let Scope { rules, hits, memory, tally, gatherer, up } = &mut *self.scope;
         tally.count(event);
+        if let Some(gatherer) = gatherer {
+            gatherer.event(event);
+        }
         up.log(event);
         let Some(rules) = rules.as_deref() else { return up.judged(event, None) };
         let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());

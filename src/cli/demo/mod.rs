@@ -10,7 +10,7 @@ use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Files, Interface};
 use crate::metrics::Metrics;
 use crate::sensor::config::Limits;
-use crate::sensor::live::{Output, Sensor, SensorError, Setup, Stop};
+use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::sensor::report;
 use crate::stream;
@@ -102,6 +102,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         outputs: Vec::new(),
         events: None,
         audit: None,
+        inventory: Some(live::inventory()),
     })
 }
 

@@ -44,7 +44,7 @@ impl Services {
     pub(super) fn see(&mut self, flow: &Flow, known: bool, stamp: Stamp, open: bool, bound: usize) -> bool {
         let (src, dst, transport) = (flow.src, flow.dst, flow.transport);
         let has_ports = matches!(transport, Transport::Tcp | Transport::Udp);
-        let certain = known || !has_ports || is_group(dst.address);
+        let certain = known || !has_ports || dst.address.is_group();
         let ends = if certain { &[dst][..] } else { &[src, dst][..] };
         for end in ends {
             if self.ends.len() < bound || self.ends.contains_key(&(*end, transport)) {
@@ -92,15 +92,6 @@ fn service(client: &Endpoint, server: &Endpoint, transport: Transport) -> Servic
     let has_ports = matches!(transport, Transport::Tcp | Transport::Udp);
     let port = if has_ports { server.port } else { 0 };
     ServiceKey { client: client.address, server: server.address, transport, port }
-}
-
-/// Whether an address stands for many: broadcast or multicast.
-pub(super) fn is_group(address: Address) -> bool {
-    match address {
-        Address::V4(ip) => ip.is_multicast() || ip.is_broadcast() || ip.octets()[3] == 255,
-        Address::V6(ip) => ip.is_multicast(),
-        Address::Mac(mac) => mac.0[0] & 1 == 1,
-    }
 }
 
 /// One rule about other traffic.
@@ -206,7 +197,7 @@ fn scans(keys: &[(&ServiceKey, &Often)]) -> BTreeMap<Address, String> {
     let mut servers: BTreeMap<(Address, Transport, u16), usize> = BTreeMap::new();
     for (key, _) in keys.iter().filter(|(_, often)| often.count == 1) {
         let sweeps = matches!(key.transport, Transport::Tcp | Transport::Ip(1 | 58));
-        if sweeps && !is_group(key.server) {
+        if sweeps && !key.server.is_group() {
             *servers.entry((key.client, key.transport, key.port)).or_default() += 1;
         }
         if key.transport == Transport::Tcp && key.port < EPHEMERAL {

@@ -1,6 +1,5 @@
 //! Names for addresses, by what they do.
 
-use super::conversations::is_group;
 use super::doubts::Doubt;
 use super::draft::Draft;
 use super::seen::{PairKey, Seen, Stamp, Way};
@@ -51,7 +50,7 @@ pub(super) fn hosts(
         .map(|address| {
             let doing = doing.get(address).unwrap_or(&nobody);
             let stem = match doing {
-                _ if is_group(*address) => group_stem(*address).to_owned(),
+                _ if address.is_group() => group_stem(*address).to_owned(),
                 _ if masters == [*address] => "scada".to_owned(),
                 _ if masters.contains(address) => "master".to_owned(),
                 Doing { serves, .. } if !serves.is_empty() => server_stem(doing, words),
@@ -215,7 +214,7 @@ fn role(address: Address, doing: &Doing, words: &BTreeMap<u8, &'static Vocabular
         let hosts = if servers.len() == 1 { "1 host".to_owned() } else { format!("{} hosts", servers.len()) };
         said.push(format!("asks {hosts} in {}", words.title));
     }
-    if is_group(address) {
+    if address.is_group() {
         said.push("everyone who listens there".to_owned());
     } else if said.is_empty() {
         said.push("no control protocol".to_owned());

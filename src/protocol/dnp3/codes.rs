@@ -3,7 +3,7 @@
 //!
 //! Unknown values have no name and keep their number. The object library is in [`super::library`].
 
-use crate::event::{Code, Verb};
+use crate::event::{About, Code, Verb};
 
 const fn code(code: u16, name: &'static str, verb: Verb) -> Code {
     Code { code, name, verb }
@@ -476,6 +476,17 @@ pub fn attribute(variation: u8) -> Option<&'static str> {
         255 => "list-of-attributes",
         _ => return None,
     })
+}
+
+/// What a device attribute is about.
+pub fn attribute_about(variation: u8) -> About {
+    match variation {
+        252 => About::Vendor,
+        250 => About::Product,
+        242 | 243 => About::Revision,
+        248 => About::Serial,
+        _ => About::Other,
+    }
 }
 
 /// Data types of a device attribute or data set element (11.9, A.1).

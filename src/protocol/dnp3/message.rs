@@ -11,7 +11,7 @@ use super::wire::link::{Address, Header};
 use super::wire::objects::{Block, Content, Headers, Point, Range};
 use super::wire::transport::Segment;
 use crate::address::Timestamp;
-use crate::event::{Array, Fields, Json, Object};
+use crate::event::{About, Array, Attribute, Fields, Json, Object};
 use std::fmt;
 
 /// One message as it was on the wire.
@@ -93,6 +93,32 @@ impl Fields for Message<'_> {
             }
         }
         Ok(())
+    }
+
+    fn identify(&self, each: &mut dyn FnMut(Attribute<'_>)) {
+        let Some(header) = self.application.filter(|header| application::is_response(header.function)) else {
+            return;
+        };
+        for block in Headers::new(header.function, self.objects).map_while(Result::ok) {
+            if block.name.group != 0 || !block.carries {
+                continue;
+            }
+            let variation = block.name.variation;
+            for point in block.points() {
+                let Some(value) = value::of(block.form, point.content) else { continue };
+                // What the attributes of other sets than the standard's mean is up to the user.
+                let (name, about) = match point.index {
+                    0 => (codes::attribute(variation), codes::attribute_about(variation)),
+                    _ => (None, About::Other),
+                };
+                each(Attribute {
+                    id: (point.index & 0xff_ffff) << 8 | u32::from(variation),
+                    name,
+                    about,
+                    value,
+                });
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! The sub-functions of function 90 are Schneider Electric's UMAS, which has no public standard; the names are
 //! those in common use.
 
-use crate::event::{Code, Verb};
+use crate::event::{About, Code, Verb};
 
 /// Read Coils.
 pub const READ_COILS: u8 = 1;
@@ -204,6 +204,16 @@ pub fn object_name(object: u8) -> Option<&'static str> {
         6 => "user-application-name",
         _ => return None,
     })
+}
+
+/// What an object of a device identification is about.
+pub fn object_about(object: u8) -> About {
+    match object {
+        0 => About::Vendor,
+        1 | 4 | 5 => About::Product,
+        2 => About::Revision,
+        _ => About::Other,
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::codes::{self, *};
 use super::wire::{Body, FileReferences, Header, Objects, Pdu, Role};
 use super::{COIL, DISCRETE, FIFO, FILE, HOLDING, INPUT};
-use crate::event::{Fields, Object, Outcome, PointRange, Space, Value, Values, Verb};
+use crate::event::{About, Attribute, Fields, Object, Outcome, PointRange, Space, Value, Values, Verb};
 use std::fmt;
 
 /// What a response needs to know of its request.
@@ -135,6 +135,9 @@ pub fn outcome(pdu: &Pdu<'_>) -> Outcome {
     }
 }
 
+/// The number that the answer to Report Server ID has among what a device says of itself; those of 43/14 are below 256.
+const SERVER_ID: u32 = 0x100;
+
 /// The protocol's own fields of one message.
 pub struct ModbusFields<'a> {
     /// The MBAP header; `None` in the framings that have none.
@@ -222,6 +225,29 @@ impl Fields for ModbusFields<'_> {
                 write!(f, " data {}", Value::Bytes(data))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn identify(&self, each: &mut dyn FnMut(Attribute<'_>)) {
+        match self.pdu.map(|pdu| pdu.body) {
+            Some(Body::Identity { objects, .. }) => {
+                for (object, text) in Objects(objects) {
+                    let name = codes::object_name(object);
+                    let about = codes::object_about(object);
+                    each(Attribute { id: object.into(), name, about, value: Value::Text(text) });
+                }
+            }
+            Some(Body::ServerId(data)) => {
+                // What is in it is up to the device; a run indicator, 0 or 255, often ends it.
+                let text = match data.split_last() {
+                    Some((0 | 0xff, text)) => text,
+                    _ => data,
+                };
+                let plain = text.iter().all(|octet| matches!(octet, b' '..=b'~'));
+                let value = if plain { Value::Text(text) } else { Value::Bytes(data) };
+                each(Attribute { id: SERVER_ID, name: Some("server-id"), about: About::Other, value });
+            }
+            _ => {}
         }
     }
 }

@@ -1,0 +1,166 @@
+//! The sum of what all workers saw.
+
+use super::conversation::{Key, Record};
+use super::device::{self, Device, Host};
+use super::gatherer::{Harvest, forget};
+use super::identity::{Identity, IdentityKey};
+use super::points::{Point, PointKey, Points};
+use super::reading::{Span, widen};
+use super::room::make_room;
+use super::{Forgotten, Limits};
+use crate::address::{Address, Mac};
+use crate::event::Vocabulary;
+use foldhash::quality::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// What people call hosts and points.
+pub trait Names {
+    /// The name of a host.
+    fn host(&self, address: Address, mac: Option<Mac>, vlan: Option<u16>) -> Option<String>;
+
+    /// The name of a point.
+    fn point(&self, key: &PointKey) -> Option<String>;
+}
+
+/// Nothing has a name.
+impl Names for () {
+    fn host(&self, _: Address, _: Option<Mac>, _: Option<u16>) -> Option<String> {
+        None
+    }
+
+    fn point(&self, _: &PointKey) -> Option<String> {
+        None
+    }
+}
+
+/// Devices, conversations and points.
+#[derive(Debug)]
+pub struct Inventory {
+    limits: Limits,
+    hosts: HashMap<Address, Host, RandomState>,
+    conversations: HashMap<Key, Record, RandomState>,
+    points: Points,
+    identities: HashMap<IdentityKey, Identity, RandomState>,
+    forgotten: Forgotten,
+    span: Option<Span>,
+}
+
+impl Inventory {
+    /// Nothing known yet.
+    pub fn new(limits: Limits) -> Inventory {
+        Inventory {
+            limits,
+            hosts: HashMap::default(),
+            conversations: HashMap::default(),
+            points: Points::new(limits.points, limits.recent),
+            identities: HashMap::default(),
+            forgotten: Forgotten::default(),
+            span: None,
+        }
+    }
+
+    /// Adds what a worker saw: to what is known first, so that it is not forgotten to make room for what is new.
+    pub fn merge(&mut self, harvest: &Harvest) {
+        let is_known = |(key, _): &&(Key, Record)| self.conversations.contains_key(key);
+        let (known, new): (Vec<_>, Vec<_>) = harvest.conversations.iter().partition(is_known);
+        for (key, record) in known.into_iter().chain(new) {
+            self.host(key, record, 0);
+            self.host(key, record, 1);
+            widen(&mut self.span, record.span);
+            if self.conversations.len() >= self.limits.conversations && !self.conversations.contains_key(key)
+            {
+                self.forgotten.conversations += forget(&mut self.conversations);
+            }
+            self.conversations.entry(*key).or_default().join(record, self.limits.units);
+        }
+        self.points.join(&harvest.points);
+        for (key, identity) in &harvest.identities {
+            if self.identities.len() >= self.limits.identities && !self.identities.contains_key(key) {
+                let gone = make_room(&mut self.identities, |identity| (false, identity.touched()));
+                self.forgotten.identities += gone.len() as u64;
+            }
+            self.identities.entry(*key).or_insert_with(|| Identity::new(identity.words)).join(identity);
+        }
+        self.forgotten.add(harvest.forgotten);
+    }
+
+    /// Adds what a conversation says of its client (0) or its server (1).
+    fn host(&mut self, key: &Key, record: &Record, side: usize) {
+        let address = [key.client, key.server][side];
+        if self.hosts.len() >= self.limits.devices && !self.hosts.contains_key(&address) {
+            let gone = make_room(&mut self.hosts, |host| (host.sent > 0, host.touched));
+            self.forgotten.devices += gone.len() as u64;
+        }
+        let host = self.hosts.entry(address).or_default();
+        widen(&mut host.span, record.span);
+        host.sent += record.sent[side];
+        host.received += record.sent[1 - side];
+        host.touched = host.touched.max(record.touched);
+    }
+
+    /// How many devices are known.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// From when to when something was seen.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// What was not remembered for lack of room, here and where it was gathered.
+    pub fn forgotten(&self) -> Forgotten {
+        let points = self.forgotten.points + self.points.forgotten;
+        let units = self.conversations.values().map(|record| record.units_left_out).sum();
+        Forgotten { points, units, ..self.forgotten }
+    }
+
+    /// All conversations, sorted by client and server. Messages that do not say who of two asks are counted where the
+    /// two are known to speak.
+    pub fn conversations(&self) -> BTreeMap<Key, Record> {
+        let placed = || self.conversations.iter().filter(|(key, _)| key.placed);
+        let weights: HashMap<Key, (u64, u64), RandomState> =
+            placed().map(|(key, record)| (*key, (record.messages(), record.unanswered))).collect();
+        let mut all: BTreeMap<Key, Record> = placed().map(|(key, record)| (*key, record.clone())).collect();
+        for (key, record) in self.conversations.iter().filter(|(key, _)| !key.placed) {
+            let [straight, turned] = [key.settled(false), key.settled(true)];
+            let (key, record) = match (weights.get(&straight), weights.get(&turned)) {
+                (None, None) => (*key, record.clone()),
+                (own, other) if other > own => (turned, record.clone().turned()),
+                _ => (straight, record.clone()),
+            };
+            all.entry(key).or_default().join(&record, self.limits.units);
+        }
+        all
+    }
+
+    /// All devices, sorted by address, with what people call them.
+    pub fn devices(&self, names: &dyn Names) -> Vec<Device> {
+        device::devices(&self.hosts, &self.conversations(), &self.identities, names)
+    }
+
+    /// The points of one device, or of all, sorted.
+    pub fn points(&self, of: Option<Address>) -> Vec<(PointKey, &'static Vocabulary, &Point)> {
+        let mut points: Vec<_> =
+            self.points.iter().filter(|(key, ..)| of.is_none_or(|of| key.server == of)).collect();
+        points.sort_unstable_by_key(|(key, ..)| *key);
+        points
+    }
+
+    /// How many points are known.
+    pub fn point_count(&self) -> usize {
+        self.points.len()
+    }
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host { span: None, sent: 0, received: 0, touched: i64::MIN }
+    }
+}
