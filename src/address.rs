@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// An IEEE 802 MAC address, in transmission order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -58,6 +59,35 @@ impl Address {
             Address::V6(ip) => ip.is_multicast(),
             Address::Mac(mac) => mac.is_group(),
         }
+    }
+}
+
+/// No address: it does not read as one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoAddress;
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an IP or MAC address")
+    }
+}
+
+impl std::error::Error for NoAddress {}
+
+/// As people write them; the octets of a MAC address may be apart by colons or hyphens.
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Address, NoAddress> {
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(ip.into());
+        }
+        let octet = |part: &str| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2);
+        let octets: Option<Vec<u8>> = text.split([':', '-']).map(octet).collect();
+        octets
+            .and_then(|octets| octets.try_into().ok())
+            .map(|octets| Address::Mac(Mac(octets)))
+            .ok_or(NoAddress)
     }
 }
 
@@ -297,5 +327,15 @@ mod tests {
         assert_eq!(Endpoint::new(IpAddr::from(Ipv6Addr::LOCALHOST), 20000).to_string(), "[::1]:20000");
         let mac = Endpoint { address: Address::Mac(Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70])), port: 0 };
         assert_eq!(mac.to_string(), "00:1d:9c:c7:b0:70");
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let address = |text: &str| text.parse::<Address>().ok();
+        assert_eq!(address("10.0.0.1"), Some(Address::V4([10, 0, 0, 1].into())));
+        assert_eq!(address("00:1d:9c:01:02:03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
+        assert_eq!(address("00-1D-9C-01-02-03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
+        assert_eq!(address("fe80::1"), Some(Address::V6("fe80::1".parse().unwrap())));
+        assert_eq!([address("pump"), address("00:1d:9c"), address("0:1:2:3:4:5")], [None; 3]);
     }
 }

@@ -348,6 +348,12 @@ impl Metrics {
         self.response.with_label_values(&[protocol])
     }
 
+    /// How many answers of a protocol had a known time, and the sum of those times in seconds.
+    pub fn answers(&self, protocol: &str) -> (u64, f64) {
+        let histogram = self.response_histogram(protocol);
+        (histogram.get_sample_count(), histogram.get_sample_sum())
+    }
+
     /// Takes over the counts of a worker. Call it with the same worker's tally each time.
     pub fn fold(&self, tally: &mut Tally) {
         for protocol in &mut tally.protocols {

@@ -13,6 +13,7 @@ use super::config::Limits;
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use super::report::bounds;
+use super::vitals::Vitals;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
@@ -21,10 +22,12 @@ use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
 use crate::policy::RuleSet;
-use crate::web::{Ready, Server, WebError};
+use crate::store::{Store, StoreError};
+use crate::web::site::Site;
+use crate::web::{Ready, Server, Shared, WebError, health};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -64,6 +67,8 @@ pub struct Setup {
     pub audit: Option<AuditLog>,
     /// Gets what there is in the plant, once a second, where an inventory is kept.
     pub inventory: Option<Arc<Mutex<Inventory>>>,
+    /// Keeps alerts and what people do about them; without it they are kept as long as the sensor runs.
+    pub store: Option<Store>,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -75,6 +80,9 @@ pub enum SensorError {
     /// The page cannot be served.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// There is no store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A thread or the runtime cannot be started.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -123,6 +131,8 @@ struct Tap {
     bytes: AtomicU64,
     dropped_by_kernel: AtomicU64,
     dropped_by_interface: AtomicU64,
+    /// When the last packet came, in nanoseconds since 1970; 0 for never.
+    heard: AtomicI64,
     failed: Mutex<Option<CaptureError>>,
 }
 
@@ -134,6 +144,7 @@ pub struct Sensor {
     server: Server,
     metrics: Arc<Metrics>,
     ready: Ready,
+    site: Arc<Site>,
 }
 
 impl Sensor {
@@ -150,8 +161,17 @@ impl Sensor {
         let metrics = Arc::new(Metrics::new());
         let ready = Ready::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let server = runtime.block_on(Server::bind(setup.listen, metrics.clone(), ready.clone()))?;
-        Ok(Sensor { setup, captures, runtime, server, metrics, ready })
+        let store = match &setup.store {
+            Some(store) => store.clone(),
+            None => Store::in_memory()?,
+        };
+        let stock = setup.inventory.clone().unwrap_or_else(inventory);
+        let site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
+        site.rules.store(setup.rules.clone());
+        let site = Arc::new(site);
+        let shared = Shared { metrics: metrics.clone(), ready: ready.clone(), live: site.clone() };
+        let server = runtime.block_on(Server::bind(setup.listen, shared))?;
+        Ok(Sensor { setup, captures, runtime, server, metrics, ready, site })
     }
 
     /// Adds an output that gets every alert.
@@ -164,14 +184,16 @@ impl Sensor {
     /// # Errors
     /// Where the last interface fails.
     pub fn watch(self, stop: &Stop) -> Result<Pipeline, SensorError> {
-        let Sensor { setup, captures, runtime, server, metrics, ready } = self;
+        let Sensor { setup, captures, runtime, server, metrics, ready, site } = self;
         let until = stop.clone();
         runtime.spawn(server.serve(async move {
             while !until.is_set() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }));
-        let (alerts, alert_thread) = hand_out(setup.outputs, &metrics, setup.limits.alert_queue)?;
+        let outputs = setup.outputs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let store = site.store.clone();
+        let (alerts, alert_thread) = hand_out(setup.outputs, store, &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
@@ -212,6 +234,9 @@ impl Sensor {
             inventory: setup.inventory,
             limits: setup.limits,
             said: Vec::new(),
+            vitals: Vitals::new(site.health.clone(), site.trends.clone(), now()),
+            site,
+            outputs,
         };
         worker.run(&taken, &changed);
         ready.set(false);
@@ -252,7 +277,23 @@ impl Tap {
             bytes: AtomicU64::new(0),
             dropped_by_kernel: AtomicU64::new(0),
             dropped_by_interface: AtomicU64::new(0),
+            heard: AtomicI64::new(0),
             failed: Mutex::new(None),
+        }
+    }
+
+    /// How the interface is, for the pages.
+    fn health(&self) -> health::Interface {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let heard = self.heard.load(Ordering::Relaxed);
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        health::Interface {
+            name: self.name.clone(),
+            packets: load(&self.packets),
+            octets: load(&self.bytes),
+            dropped: load(&self.dropped_by_kernel) + load(&self.dropped_by_interface),
+            heard: (heard > 0).then(|| Timestamp::from_nanos(heard)),
+            failed: failed.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -330,6 +371,7 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 /// Starts the thread that hands alerts to the outputs; returns its entrance.
 fn hand_out(
     mut outputs: Vec<Output>,
+    store: Store,
     metrics: &Arc<Metrics>,
     queue: usize,
 ) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
@@ -359,6 +401,8 @@ fn hand_out(
     let metrics = metrics.clone();
     let mut said = false;
     let emit = move |alert: Alert| {
+        // What finds no room there is counted there.
+        store.record(&alert);
         waiting.fetch_add(1, Ordering::Relaxed);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = entrance.try_send(alert) {
             waiting.fetch_sub(1, Ordering::Relaxed);
@@ -389,6 +433,9 @@ struct Worker {
     limits: Limits,
     /// What of the bounds and losses has been said already.
     said: Vec<String>,
+    vitals: Vitals,
+    site: Arc<Site>,
+    outputs: Vec<String>,
 }
 
 impl Worker {
@@ -414,6 +461,7 @@ impl Worker {
             for change in changes.try_iter() {
                 let result = match change {
                     Change::Rules(rules) => {
+                        self.site.rules.store(Some(rules.clone()));
                         self.pipeline.set_rules(Some(rules));
                         "loaded"
                     }
@@ -423,6 +471,7 @@ impl Worker {
                 if let Some(audit) = &mut self.audit {
                     audit.rules(now(), result == "loaded", rules);
                 }
+                self.vitals.rules(result == "loaded");
                 self.metrics.rule_reloads.with_label_values(&[result]).inc();
             }
             if reported.elapsed() >= Duration::from_secs(1) {
@@ -453,6 +502,9 @@ impl Worker {
         }
         tap.packets.fetch_add(batch.heads.len() as u64, Ordering::Relaxed);
         tap.bytes.fetch_add(wire, Ordering::Relaxed);
+        if let Some(last) = batch.heads.last() {
+            tap.heard.store(last.ts.nanos, Ordering::Relaxed);
+        }
         batch.heads.last().map(|head| head.ts)
     }
 
@@ -473,6 +525,9 @@ impl Worker {
         super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
+        let interfaces = self.taps.iter().map(|tap| tap.health()).collect();
+        let parts = (&mut self.pipeline, &*self.metrics, self.inventory.as_deref(), &self.limits);
+        self.vitals.note(now(), self.lag, interfaces, &self.outputs, parts);
     }
 }
 

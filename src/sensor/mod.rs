@@ -13,4 +13,5 @@ mod reload;
 pub mod report;
 mod talk;
 mod team;
+pub mod vitals;
 mod worker;
