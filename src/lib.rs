@@ -63,5 +63,6 @@ pub mod packet;
 pub mod policy;
 pub mod protocol;
 pub mod sensor;
+pub mod store;
 pub mod stream;
 pub mod web;

@@ -1,0 +1,146 @@
+//! The thread that writes: alerts in batches, work that people wait for one by one, and in between what is too old goes.
+
+use super::alert_row::AlertRow;
+use super::health::{Gauge, State};
+use super::queue::{Job, Queue};
+use super::{Options, StoreError, retention};
+use rusqlite::{Connection, TransactionBehavior};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often it looks for what is too old.
+const TIDY: Duration = Duration::from_secs(60);
+/// How long it waits after the first failure, and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// How long it tries to write what is left when it is told to end.
+const LAST: Duration = Duration::from_secs(10);
+/// How long failures go on before they are more than a delay.
+const DELAY: Duration = Duration::from_secs(10);
+
+/// The thread's own.
+pub(super) struct Writer {
+    pub db: Connection,
+    pub queue: Arc<Queue>,
+    pub gauge: Arc<Gauge>,
+    pub version: watch::Sender<u64>,
+    pub options: Options,
+    /// When it looks next for what is too old.
+    pub tidy: Instant,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        loop {
+            let turn = self.queue.turn(self.tidy.saturating_duration_since(Instant::now()));
+            self.alerts(&turn.alerts);
+            turn.jobs.into_iter().for_each(|job| self.work(job));
+            if turn.closed {
+                break;
+            }
+            if Instant::now() >= self.tidy {
+                self.tidy();
+            }
+        }
+        // So that the file alone is the whole store.
+        let _ = self.db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    }
+
+    /// Writes alerts, however long that takes; work that people wait for is done between two attempts.
+    fn alerts(&mut self, alerts: &[AlertRow]) {
+        if alerts.is_empty() {
+            return;
+        }
+        let [mut pause, longest] = PAUSES;
+        let began = Instant::now();
+        let mut closed = None;
+        loop {
+            match self.batch(alerts) {
+                Ok(()) => {
+                    self.gauge.written.fetch_add(alerts.len() as u64, Ordering::Relaxed);
+                    if self.gauge.set(State::Healthy) {
+                        tracing::warn!("the store is written again");
+                    }
+                    self.says_news();
+                    return;
+                }
+                Err(error) => self.fails(&error, began, alerts.len()),
+            }
+            if self.queue.is_closed() && closed.get_or_insert_with(Instant::now).elapsed() > LAST {
+                self.gauge.lost.fetch_add(alerts.len() as u64, Ordering::Relaxed);
+                return;
+            }
+            let jobs = self.queue.jobs(pause);
+            jobs.into_iter().for_each(|job| self.work(job));
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    fn batch(&mut self, alerts: &[AlertRow]) -> Result<(), StoreError> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        alerts.iter().try_for_each(|alert| alert.write(&tx))?;
+        Ok(tx.commit()?)
+    }
+
+    fn fails(&mut self, error: &StoreError, began: Instant, here: usize) {
+        let waiting = self.queue.len() + here;
+        let state = match error {
+            StoreError::Busy if began.elapsed() < DELAY => State::Behind(format!(
+                "Another program holds the store: {waiting} alerts wait to be written."
+            )),
+            StoreError::Busy => State::Failing(format!(
+                "Another program has held the store for {} s: {waiting} alerts wait to be written. End that program \
+                 (a backup, sqlite3).",
+                began.elapsed().as_secs()
+            )),
+            StoreError::Full => State::Failing(format!(
+                "The disk of the store is full: {waiting} alerts wait to be written. Make room, or set a smaller \
+                 [store] size-mib."
+            )),
+            other => State::Failing(format!("{waiting} alerts wait to be written: {other}.")),
+        };
+        let sentence = state.sentence().unwrap_or_default().to_owned();
+        if self.gauge.set(state) {
+            tracing::warn!("{sentence}");
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        if !job.take() {
+            return;
+        }
+        // What a person was told must outlive a power failure; for the rest it is enough to outlive the program.
+        if job.durable {
+            let _ = self.db.pragma_update(None, "synchronous", "FULL");
+        }
+        (job.run)(&mut self.db);
+        if job.durable {
+            let _ = self.db.pragma_update(None, "synchronous", "NORMAL");
+        }
+        self.says_news();
+    }
+
+    fn says_news(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn tidy(&mut self) {
+        let pause = match retention::step(&mut self.db, &self.options) {
+            Ok(done) => {
+                self.gauge.retired.fetch_add(done.alerts, Ordering::Relaxed);
+                self.gauge.octets.store(done.octets, Ordering::Relaxed);
+                if done.alerts > 0 {
+                    self.says_news();
+                }
+                if done.more { Duration::from_millis(20) } else { TIDY }
+            }
+            Err(error) => {
+                tracing::warn!("cannot remove old alerts from the store: {error}");
+                TIDY
+            }
+        };
+        self.tidy = Instant::now() + pause;
+    }
+}
