@@ -50,11 +50,13 @@
 //! except those of verbs that never do (restart, identify, diagnose, time, …) and that `may` lists. A rule with
 //! `values` does not cover a change to a value that the message does not tell.
 
+pub mod allow;
 pub mod calendar;
 mod check;
 pub mod diff;
 mod document;
 mod doubts;
+pub mod edit;
 mod expect;
 pub mod explain;
 pub mod import;
