@@ -2,7 +2,9 @@
 //! within a window are one alert with a count.
 
 use super::attack::{self, Deed};
+use super::background;
 use super::gathered::Gathered;
+use super::incident::Incidents;
 use super::group::{Group, Key, Origin, Text, blank, grow, number, transport_name, weigh};
 use super::story::{self, Story, names_rule, speaks_for};
 use super::{Alert, AlertKind, Kept, Severity};
@@ -58,6 +60,7 @@ pub struct Desk {
     seed: u128,
     next_sweep: Timestamp,
     counts: Counts,
+    incidents: Incidents,
 }
 
 /// Nanoseconds that a group stays open after its last message.
@@ -83,6 +86,7 @@ impl Desk {
             seed: seed << 32,
             next_sweep: Timestamp { nanos: i64::MIN, digits: 9 },
             counts: Counts::default(),
+            incidents: Incidents::default(),
         }
     }
 
@@ -181,8 +185,7 @@ impl Desk {
             };
             let (severity, attack) =
                 weigh(rule.filter(|_| speaks_for(why)), deed.severity(), || deed.attack());
-            let alert = Alert {
-                rule: rule.filter(|_| why.is_none_or(names_rule)).map(|rule| rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 ..blank(
                     id,
@@ -198,6 +201,11 @@ impl Desk {
                 )
             };
             let story = Story::of_event(event, verdict, rules, asks);
+            if let Some(rule) = rule.filter(|_| why.is_none_or(names_rule)) {
+                background::set_rule(&mut alert, rule, rules);
+            }
+            let speaks = rule.filter(|_| speaks_for(why));
+            background::of_message(&mut alert, event, verdict, speaks, &story, rules);
             (alert, Text::Story(story, event.proto))
         };
         let gather = |gathered: &mut Gathered| {
@@ -242,8 +250,9 @@ impl Desk {
         let origin = self.origin.clone();
         let begin = |id| {
             let (severity, proto) = (Severity::Low, event.proto.name);
-            let alert =
+            let mut alert =
                 blank(id, event.ts, event.frame, severity, kind, proto, flow.src, flow.dst, flow, origin);
+            background::of_malformed(&mut alert, event, rules);
             (alert, Text::Fixed(story::malformed(event, rules)))
         };
         self.take(event.ts, &key, begin, |gathered| gathered.add_frame(event.frame), emit);
@@ -289,11 +298,14 @@ impl Desk {
             let usual = if rule.is_some() { Severity::High } else { Severity::Medium };
             let (severity, attack) =
                 weigh(rule, usual, || attack::conversation(flow.transport, flow.dst.port));
-            let alert = Alert {
-                rule: rule.map(|rule| rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 ..blank(id, ts, frame, severity, kind, proto, flow.src, flow.dst, flow, origin)
             };
+            if let Some(rule) = rule {
+                background::set_rule(&mut alert, rule, rules);
+            }
+            background::of_conversation(&mut alert, flow, verdict, rule, rules);
             (alert, Text::Fixed(story::conversation(flow, rule, zones, rules)))
         };
         self.take(ts, &key, begin, |gathered| gathered.add_frame(frame), emit);
@@ -347,13 +359,14 @@ impl Desk {
             let (severity, attack) = weigh(Some(rule), Severity::High, || vec!["T0804".into()]);
             let flow = Flow::new(src, dst, Transport::Ip(0));
             let kind = AlertKind::Missing;
-            let alert = Alert {
-                rule: Some(rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 first_seen: since,
                 community_id: None,
                 ..blank(id, now, 0, severity, kind, proto, src, dst, &flow, origin)
             };
+            background::set_rule(&mut alert, rule, rules);
+            background::of_silence(&mut alert, silence, rule, rules);
             (alert, Text::Fixed(text))
         };
         self.take(now, &key, begin, |_| {}, emit);
@@ -374,6 +387,11 @@ impl Desk {
             if let Some(group) = self.groups.get_mut(&number)
                 && ts.since(group.alert.last_seen) <= self.window
             {
+                // Once a minute is enough for what is half an hour.
+                if group.told < ts {
+                    group.told = later(ts, WINDOW);
+                    self.incidents.goes_on(group.alert.incident, ts);
+                }
                 return grow(group, ts, gather, self.grouping, self.window, emit);
             }
             self.close(number, emit);
@@ -381,7 +399,9 @@ impl Desk {
         self.begun += 1;
         let millis = u64::try_from(ts.nanos / 1_000_000).unwrap_or(0);
         let id = Ulid::from_parts(millis, self.seed | u128::from(self.begun as u32));
-        let (alert, text) = begin(id);
+        let (mut alert, text) = begin(id);
+        let (doer, other) = (alert.src.address, alert.dst.address);
+        (alert.incident, alert.related) = self.incidents.join(id, ts, doer, other);
         self.counts.alerts[alert.severity.index()][alert.kind.index()] += 1;
         let mut group = Group {
             key: key.clone(),
@@ -390,6 +410,7 @@ impl Desk {
             gathered: Gathered::default(),
             sent: (ts, 0),
             closed: false,
+            told: later(ts, WINDOW),
             lasts: key.kind == AlertKind::Missing,
         };
         gather(&mut group.gathered);
@@ -417,8 +438,7 @@ impl Desk {
         if now < self.next_sweep {
             return;
         }
-        let pause = i64::try_from(self.window / 4).unwrap_or(i64::MAX);
-        self.next_sweep = Timestamp { nanos: now.nanos.saturating_add(pause), ..now };
+        self.next_sweep = later(now, self.window / 4);
         let quiet =
             |group: &Group| !group.closed && !group.lasts && now.since(group.alert.last_seen) > self.window;
         let due: Vec<u64> = self.groups.iter().filter(|(_, group)| quiet(group)).map(|(at, _)| *at).collect();
@@ -455,4 +475,9 @@ impl Desk {
             emit(group.finished());
         }
     }
+}
+
+/// So many nanoseconds after a time.
+fn later(ts: Timestamp, nanos: u64) -> Timestamp {
+    Timestamp { nanos: ts.nanos.saturating_add_unsigned(nanos), ..ts }
 }

@@ -2,7 +2,7 @@
 
 use super::gathered::Gathered;
 use super::story::Story;
-use super::{Alert, AlertKind, Grouping, Severity};
+use super::{Alert, AlertKind, Allowance, Grouping, Severity};
 use crate::address::{Address, Endpoint, Timestamp, Transport};
 use crate::event::{Flow, Space, Verb, Vocabulary};
 use crate::policy::{Rule, Why};
@@ -47,6 +47,8 @@ pub(super) struct Group {
     /// When the alert was last sent, and with which count.
     pub sent: (Timestamp, u64),
     pub closed: bool,
+    /// Until when its incident knows that it goes on.
+    pub told: Timestamp,
     /// It goes on until it is said to be over, however quiet it is.
     pub lasts: bool,
 }
@@ -141,6 +143,14 @@ pub(super) fn blank(
         evidence: None,
         sensor: origin.sensor,
         community_id: flow.community_id().map(str::to_owned),
+        rule_at: None,
+        rule_words: None,
+        named_points: Vec::new(),
+        advice: String::new(),
+        allow: Allowance::default(),
+        incident: id,
+        related: Vec::new(),
+        message: None,
     }
 }
 

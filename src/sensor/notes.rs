@@ -4,7 +4,7 @@ use super::central::{Central, Upstream};
 use super::pipeline::Unspoken;
 use crate::address::Timestamp;
 use crate::alert::Desk;
-use crate::event::{Event, Flow, Owned};
+use crate::event::{Event, Flow, Kind, Owned};
 use crate::output::events::Form;
 use crate::policy::{Pair, Verdict};
 use std::sync::Arc;
@@ -126,12 +126,15 @@ impl Upstream for Notes {
 
     fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>) {
         if let Some(verdict) = verdict.filter(|verdict| Desk::concerns(event, verdict)) {
-            self.note(Found::Judged(Box::new((event.into(), *verdict))));
+            self.note(Found::Judged(Box::new((Owned::whole(event), *verdict))));
         }
     }
 
     fn judge(&mut self, event: &Event<'_>, pair: &Pair) {
-        self.note(Found::Judge(Box::new((event.into(), pair.clone()))));
+        // What answers a request that was seen is not judged: no alert will show it.
+        let shown = event.kind != Kind::Response || event.request.is_none();
+        let own = if shown { Owned::whole(event) } else { event.into() };
+        self.note(Found::Judge(Box::new((own, pair.clone()))));
     }
 
     fn conversation(&mut self, seen: &Unspoken<'_>, verdict: Option<&Verdict>) {
