@@ -45,6 +45,7 @@ fn of_a_site(base: &str) -> Vec<Route> {
         change(at("/alerts/change"), Role::Operate, post(pages::alerts::change)),
         look(at("/alerts/{id}"), get(pages::alert::page)),
         look(at("/alerts/{id}/evidence"), get(pages::alert::evidence)),
+        change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
         change(at("/suppressions"), Role::Operate, post(pages::alerts::suppress)),
         change(at("/suppressions/end"), Role::Operate, post(pages::alerts::unsuppress)),
     ]

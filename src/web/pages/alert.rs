@@ -1,6 +1,6 @@
 //! One alert: the sentence, what to do, the rule, the message field by field, the packets, and what people did.
 
-use super::alerts::{TIMES, state_tag};
+use super::alerts::{TIMES, actor, state_tag};
 use super::{ask, blocking, overview};
 use crate::address::Timestamp;
 use crate::alert::technique_name;
@@ -13,7 +13,7 @@ use crate::web::words::{When, counted, grouped, span};
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -181,13 +181,7 @@ impl Shown<'_> {
     }
 
     fn message(&self) -> Markup {
-        // Kept as the JSON of its event: as such, or as text.
-        let message = match self.json.get("message") {
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-            Some(value) => value.clone(),
-            None => Value::Null,
-        };
-        let Value::Object(fields) = message else { return html! {} };
+        let Some(Value::Object(fields)) = self.json.get("message") else { return html! {} };
         html! {
             section.panel aria-labelledby="message" {
                 h2 #message { "The first message, field by field" }
@@ -199,14 +193,18 @@ impl Shown<'_> {
     }
 
     fn allow(&self) -> Markup {
-        let Some(rule) = self.text("allow") else {
-            let Some(why) = self.text("allow_why") else { return html! {} };
-            return html! { section.panel aria-labelledby="allow" { h2 #allow { "Allow this" } p { (why) } } };
+        let part =
+            |key: &str| self.json.get("allow").and_then(|allow| allow.get(key)).and_then(Value::as_str);
+        let note = part("note");
+        let Some(rule) = part("rule") else {
+            let Some(note) = note else { return html! {} };
+            return html! { section.panel aria-labelledby="allow" { h2 #allow { "Allow this" } p { (note) } } };
         };
         html! {
             section.panel aria-labelledby="allow" {
                 h2 #allow { "Allow this" }
                 p { "If this is as it should be, this rule allows exactly it, and nothing else:" }
+                @if let Some(note) = note { p { (note) } }
                 pre #allow-rule tabindex="0" { (rule) }
                 div.form {
                     button type="button" data-copy="allow-rule" hidden { "Copy" }
@@ -346,9 +344,12 @@ fn plain(value: &Value) -> String {
 fn named_point(point: &Value) -> String {
     let text = |key: &str| point.get(key).map(plain).filter(|text| text != "null");
     let mut said = text("name").unwrap_or_default();
-    for part in [text("value"), text("unit")].into_iter().flatten() {
+    for part in [text("value"), text("measure")].into_iter().flatten() {
         said.push(' ');
         said.push_str(&part);
+    }
+    if let Some(limits) = text("limits") {
+        said.push_str(&format!(" (may be {limits})"));
     }
     said
 }
@@ -400,4 +401,21 @@ pub async fn evidence(
     let kind = "application/x-pcapng".to_owned();
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from(octets))
         .into_response())
+}
+
+/// Adds the rule that allows it to the rules, which are then loaded again.
+///
+/// # Errors
+/// Where there is no such alert or rule, or the rules would not load with it: then nothing is changed.
+pub async fn allow(
+    Here(site): Here,
+    visitor: Visitor,
+    Path(path): Path<HashMap<String, String>>,
+) -> Result<Response, Failure> {
+    let id = id_of(&path)?;
+    let back = site.link(&format!("alerts/{id}"));
+    let who = actor(&visitor);
+    let added = blocking(&site, move |site| super::rules::allow(site, &id, &who)).await;
+    added.map_err(|failure| Failure::new(StatusCode::CONFLICT, failure.sentence))?;
+    Ok(Redirect::to(&back).into_response())
 }

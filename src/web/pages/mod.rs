@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod alerts;
 pub mod now;
+pub mod rules;
 
 use super::failure::Failure;
 use super::overview::Overview;
