@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// An IEEE 802 MAC address, in transmission order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -97,6 +98,37 @@ impl fmt::Display for Address {
             Address::V4(a) => a.fmt(f),
             Address::V6(a) => a.fmt(f),
             Address::Mac(a) => a.fmt(f),
+        }
+    }
+}
+
+/// An address that is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoAddress;
+
+/// As it is printed: six pairs of hexadecimal digits with colons.
+impl FromStr for Mac {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Mac, NoAddress> {
+        let mut octets = [0; 6];
+        let mut parts = text.split(':');
+        for octet in &mut octets {
+            let part = parts.next().filter(|part| part.len() == 2).ok_or(NoAddress)?;
+            *octet = u8::from_str_radix(part, 16).map_err(|_| NoAddress)?;
+        }
+        parts.next().map_or(Ok(Mac(octets)), |_| Err(NoAddress))
+    }
+}
+
+/// As it is printed.
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Address, NoAddress> {
+        match text.parse::<IpAddr>() {
+            Ok(ip) => Ok(ip.into()),
+            Err(_) => text.parse().map(Address::Mac),
         }
     }
 }
@@ -297,5 +329,11 @@ mod tests {
         assert_eq!(Endpoint::new(IpAddr::from(Ipv6Addr::LOCALHOST), 20000).to_string(), "[::1]:20000");
         let mac = Endpoint { address: Address::Mac(Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70])), port: 0 };
         assert_eq!(mac.to_string(), "00:1d:9c:c7:b0:70");
+        for end in ["10.20.1.3", "fe80::1", "00:1d:9c:c7:b0:70"] {
+            assert_eq!(end.parse::<Address>().unwrap().to_string(), end);
+        }
+        for end in ["", "10.20.1", "00:1d:9c:c7:b0", "00:1d:9c:c7:b0:70:1", "+0:1d:9c:c7:b0:7", "plc-3"] {
+            assert_eq!(end.parse::<Address>(), Err(NoAddress), "{end}");
+        }
     }
 }
