@@ -6,10 +6,13 @@
 //!                                  | counters, once a second, to the metrics
 //! ```
 //!
+//! Where there is a store, the alert thread hands it each alert, and a keeper ([`super::keeper`]) the rest.
+//!
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
 use super::config::Limits;
+use super::keeper::{Keeper, Note};
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use super::report::bounds;
@@ -20,7 +23,8 @@ use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
-use crate::policy::RuleSet;
+use crate::policy::{self, RuleSet};
+use crate::store::Store;
 use crate::web::{Ready, Server, WebError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,6 +68,8 @@ pub struct Setup {
     pub audit: Option<AuditLog>,
     /// Gets what there is in the plant, once a second, where an inventory is kept.
     pub inventory: Option<Arc<Mutex<Inventory>>>,
+    /// Keeps alerts, the inventory, rules in force and the audit trail, where there is one.
+    pub store: Option<Store>,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -171,7 +177,22 @@ impl Sensor {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }));
-        let (alerts, alert_thread) = hand_out(setup.outputs, &metrics, setup.limits.alert_queue)?;
+        let mut audit = setup.audit;
+        let keeper = match &setup.store {
+            Some(store) => Some(Keeper::start(store.clone(), setup.inventory.clone())?),
+            None => None,
+        };
+        if let Some(keeper) = &keeper {
+            let log = audit.get_or_insert_with(|| AuditLog::new(Box::new(std::io::sink()), &setup.name));
+            log.copy_to(Box::new(keeper.trail()));
+            if let Some(rules) = &setup.rules {
+                // They were read a moment ago: what cannot be read now is said when it is loaded again.
+                let files = policy::read_all(&setup.rule_paths).unwrap_or_default();
+                keeper.tell(Note::rules(rules.rules().len(), files));
+            }
+        }
+        let (alerts, alert_thread) =
+            hand_out(setup.outputs, setup.store.clone(), &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
@@ -194,7 +215,6 @@ impl Sensor {
         }
         drop(batches);
         ready.set(true);
-        let mut audit = setup.audit;
         if let Some(audit) = &mut audit {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
@@ -210,6 +230,8 @@ impl Sensor {
             lag: 0.0,
             audit,
             inventory: setup.inventory,
+            store: setup.store,
+            keeper,
             limits: setup.limits,
             said: Vec::new(),
         };
@@ -236,6 +258,8 @@ impl Sensor {
         let mut pipeline = worker.pipeline;
         pipeline.close_emit();
         let _ = alert_thread.join();
+        worker.keeper.into_iter().for_each(Keeper::finish);
+        worker.store.iter().for_each(Store::close);
         runtime.shutdown_timeout(Duration::from_secs(1));
         match failed {
             Some(error) if ended_itself => Err(error.into()),
@@ -330,6 +354,7 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 /// Starts the thread that hands alerts to the outputs; returns its entrance.
 fn hand_out(
     mut outputs: Vec<Output>,
+    store: Option<Store>,
     metrics: &Arc<Metrics>,
     queue: usize,
 ) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
@@ -340,6 +365,10 @@ fn hand_out(
         let (metrics, waiting) = (metrics.clone(), waiting.clone());
         thread::Builder::new().name("alerts".into()).spawn(move || {
             for alert in exit {
+                // First, since it never waits and what it loses it counts itself.
+                if let Some(store) = &store {
+                    let _ = store.record(&alert);
+                }
                 for (name, output) in &mut outputs {
                     match output(&alert) {
                         Ok(()) => metrics.output_sent.with_label_values(&[*name]).inc(),
@@ -386,6 +415,8 @@ struct Worker {
     lag: f64,
     audit: Option<AuditLog>,
     inventory: Option<Arc<Mutex<Inventory>>>,
+    store: Option<Store>,
+    keeper: Option<Keeper>,
     limits: Limits,
     /// What of the bounds and losses has been said already.
     said: Vec<String>,
@@ -413,7 +444,9 @@ impl Worker {
             }
             for change in changes.try_iter() {
                 let result = match change {
-                    Change::Rules(rules) => {
+                    Change::Rules(rules, files) => {
+                        let note = Note::rules(rules.rules().len(), files);
+                        self.keeper.iter().for_each(|keeper| keeper.tell(note.clone()));
                         self.pipeline.set_rules(Some(rules));
                         "loaded"
                     }
@@ -471,6 +504,7 @@ impl Worker {
         }
         super::report::report(metrics, &mut self.pipeline);
         super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
+        super::report::store(metrics, self.store.as_ref());
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
     }

@@ -18,17 +18,20 @@ const MOST: i64 = 1 << 20;
 pub(super) struct Kept {
     /// What was seen before this time is kept.
     until: i64,
+    /// The same of points.
+    points_until: i64,
 }
 
 impl Default for Kept {
     fn default() -> Kept {
-        Kept { until: i64::MIN }
+        Kept { until: i64::MIN, points_until: i64::MIN }
     }
 }
 
 impl Store {
     /// Keeps what is new of the inventory since the last time; returns how many rows. The inventory is held for short
-    /// moments only. `words` are those of all protocols, by their place.
+    /// moments only. Points with their recent values are most of it by far, and need not be kept as often. `words` are
+    /// those of all protocols, by their place.
     ///
     /// # Errors
     /// Where the store is busy or full; the next time makes good for it.
@@ -36,11 +39,16 @@ impl Store {
         &self,
         inventory: &Mutex<Inventory>,
         words: &[&'static Vocabulary],
+        points: bool,
     ) -> Result<usize, StoreError> {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (touched, last) = {
             let inventory = inventory.lock().unwrap_or_else(PoisonError::into_inner);
-            (inventory.touched(kept.until), inventory.span().map(|span| span.last.nanos))
+            let mut touched = inventory.touched(kept.until);
+            if points {
+                touched.extend(inventory.touched_points(kept.points_until));
+            }
+            (touched, inventory.span().map(|span| span.last.nanos))
         };
         let mut count = 0;
         for portion in touched.chunks(PORTION) {
@@ -49,7 +57,11 @@ impl Store {
             count += rows.len();
             self.write(false, move |tx| rows.iter().try_for_each(|row| put(tx, row)))?;
         }
-        kept.until = last.map_or(kept.until, |last| last.saturating_sub(LATE).max(kept.until));
+        let until = last.map_or(i64::MIN, |last| last.saturating_sub(LATE));
+        kept.until = kept.until.max(until);
+        if points {
+            kept.points_until = kept.points_until.max(until);
+        }
         Ok(count)
     }
 
@@ -86,12 +98,7 @@ const KINDS: [(&str, Read); 4] = [
     ("SELECT record, NULL, last_seen, server, proto, device FROM identity", identity),
 ];
 
-fn each(
-    db: &Connection,
-    sql: &str,
-    read: Read,
-    take: &mut dyn FnMut(SavedRow),
-) -> Result<(), StoreError> {
+fn each(db: &Connection, sql: &str, read: Read, take: &mut dyn FnMut(SavedRow)) -> Result<(), StoreError> {
     let mut statement = db.prepare(&format!("{sql} ORDER BY last_seen DESC LIMIT {MOST}"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -134,8 +134,8 @@ impl Writer {
         (job.run)(&mut self.db);
         if job.durable {
             let _ = self.db.pragma_update(None, "synchronous", "NORMAL");
+            self.says_news();
         }
-        self.says_news();
     }
 
     fn says_news(&self) {
@@ -166,7 +166,10 @@ fn is_about_the_row(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => matches!(
             failure.code,
-            ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TooBig
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange
         ),
         _ => true,
     }

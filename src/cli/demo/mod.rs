@@ -103,6 +103,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         events: None,
         audit: None,
         inventory: Some(live::inventory()),
+        store: None,
     })
 }
 
