@@ -62,35 +62,6 @@ impl Address {
     }
 }
 
-/// No address: it does not read as one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoAddress;
-
-impl fmt::Display for NoAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an IP or MAC address")
-    }
-}
-
-impl std::error::Error for NoAddress {}
-
-/// As people write them; the octets of a MAC address may be apart by colons or hyphens.
-impl FromStr for Address {
-    type Err = NoAddress;
-
-    fn from_str(text: &str) -> Result<Address, NoAddress> {
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(ip.into());
-        }
-        let octet = |part: &str| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2);
-        let octets: Option<Vec<u8>> = text.split([':', '-']).map(octet).collect();
-        octets
-            .and_then(|octets| octets.try_into().ok())
-            .map(|octets| Address::Mac(Mac(octets)))
-            .ok_or(NoAddress)
-    }
-}
-
 /// IPv4 before IPv6 before Ethernet, each by number.
 impl Ord for Address {
     #[inline]
@@ -127,6 +98,46 @@ impl fmt::Display for Address {
             Address::V4(a) => a.fmt(f),
             Address::V6(a) => a.fmt(f),
             Address::Mac(a) => a.fmt(f),
+        }
+    }
+}
+
+/// An address that is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoAddress;
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an IP or MAC address")
+    }
+}
+
+impl std::error::Error for NoAddress {}
+
+/// Six pairs of hexadecimal digits, apart by colons or hyphens.
+impl FromStr for Mac {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Mac, NoAddress> {
+        let mut octets = [0; 6];
+        let mut parts = text.split([':', '-']);
+        for octet in &mut octets {
+            let pair = |part: &&str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let part = parts.next().filter(pair).ok_or(NoAddress)?;
+            *octet = u8::from_str_radix(part, 16).map_err(|_| NoAddress)?;
+        }
+        parts.next().map_or(Ok(Mac(octets)), |_| Err(NoAddress))
+    }
+}
+
+/// As people write them.
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Address, NoAddress> {
+        match text.parse::<IpAddr>() {
+            Ok(ip) => Ok(ip.into()),
+            Err(_) => text.parse().map(Address::Mac),
         }
     }
 }
@@ -327,6 +338,12 @@ mod tests {
         assert_eq!(Endpoint::new(IpAddr::from(Ipv6Addr::LOCALHOST), 20000).to_string(), "[::1]:20000");
         let mac = Endpoint { address: Address::Mac(Mac([0, 0x1d, 0x9c, 0xc7, 0xb0, 0x70])), port: 0 };
         assert_eq!(mac.to_string(), "00:1d:9c:c7:b0:70");
+        for end in ["10.20.1.3", "fe80::1", "00:1d:9c:c7:b0:70"] {
+            assert_eq!(end.parse::<Address>().unwrap().to_string(), end);
+        }
+        for end in ["", "10.20.1", "00:1d:9c:c7:b0", "00:1d:9c:c7:b0:70:1", "+0:1d:9c:c7:b0:7", "plc-3"] {
+            assert_eq!(end.parse::<Address>(), Err(NoAddress), "{end}");
+        }
     }
 
     #[test]

@@ -209,6 +209,12 @@ pub struct Metrics {
     pub output_lost: IntCounterVec,
     /// Seconds between the capture of a packet and its decoding, the last one seen.
     pub capture_lag: Gauge,
+    /// Alerts waiting for the store.
+    pub store_queue: IntGauge,
+    /// Alerts that the store took.
+    pub store_written: IntCounter,
+    /// Alerts that the store lost.
+    pub store_lost: IntCounter,
     /// Rules in force.
     pub rules: IntGauge,
     /// Attempts to load changed rules, by result.
@@ -245,12 +251,13 @@ impl Metrics {
         let build =
             counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
-        let stream_gaps = IntCounter::new(
-            "wayside_stream_gaps_total",
-            "Holes in TCP streams: octets that were never captured.",
-        )
-        .expect("a fixed valid name");
-        registry.register(Box::new(stream_gaps.clone())).expect("registered once");
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help).expect("a fixed valid name");
+            registry.register(Box::new(counter.clone())).expect("registered once");
+            counter
+        };
+        let stream_gaps =
+            counter("wayside_stream_gaps_total", "Holes in TCP streams: octets that were never captured.");
         let capture_lag = Gauge::new(
             "wayside_capture_lag_seconds",
             "Time between the capture of the last packet and its decoding, in seconds.",
@@ -334,6 +341,18 @@ impl Metrics {
             output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
             output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
             capture_lag,
+            store_queue: gauge(
+                "wayside_store_queue",
+                "Alerts that wait to be written to the store. It is near 0 unless the file is locked, full or slow.",
+            ),
+            store_written: counter(
+                "wayside_store_written_total",
+                "Alerts and updates of alerts that were written to the store.",
+            ),
+            store_lost: counter(
+                "wayside_store_lost_total",
+                "Alerts and updates that are not in the store since too many waited. They went to the other outputs.",
+            ),
             rules: gauge("wayside_rules", "Rules in force."),
             rule_reloads: counters(
                 "wayside_rule_reloads_total",

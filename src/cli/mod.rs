@@ -9,6 +9,7 @@ pub mod learn;
 pub mod replay;
 pub mod rules;
 pub mod run;
+pub mod store;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,9 @@ enum Command {
     /// Work on rule files.
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Look after the store of a live sensor: copy it, see whether it is sound.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Watch a simulated plant on this machine: an operator makes a mistake, an intruder breaks in.
     Demo(demo::Arguments),
 }
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Learn(arguments) => learn::run(&arguments),
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Rules(command) => rules::run(&command),
+        Command::Store(command) => store::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

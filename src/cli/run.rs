@@ -4,14 +4,18 @@ use super::terminal::Alerts;
 use super::{Failure, Outcome, replay};
 use crate::alert::Alert;
 use crate::capture::Interface;
+use crate::inventory::Inventory;
 use crate::output::audit::AuditLog;
 use crate::output::events::{EventLog, Form};
-use crate::sensor::config::{Config, ConfigError, InterfaceTable};
+use crate::protocol::vocabularies;
+use crate::sensor::config::{Config, ConfigError, InterfaceTable, StoreTable};
 use crate::sensor::live::{self, Output, Sensor, Setup, Stop};
+use crate::store::Store;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// Arguments of `wayside run`.
 #[derive(clap::Args, Debug)]
@@ -43,6 +47,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Some(path) => Some(AuditLog::new(append(path)?, &name)),
         None => None,
     };
+    let inventory = config.sensor.inventory.then(live::inventory);
+    let store = open_store(&config.store, inventory.as_deref())?;
     let setup = Setup {
         interfaces: (0u16..).zip(&config.interface).map(|(place, table)| interface(place, table)).collect(),
         rules: replay::load_rules(&config.rules.paths)?,
@@ -55,8 +61,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         outputs: outputs(config.alerts.file.as_deref())?,
         events,
         audit,
-        inventory: config.sensor.inventory.then(live::inventory),
-        store: None,
+        inventory,
+        store,
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();
@@ -70,6 +76,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let (packets, ..) = pipeline.totals();
     eprintln!("wayside: stopped after {} packets", super::terminal::grouped(packets));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the store, where one is configured, and puts what it knows of the plant into the inventory.
+fn open_store(table: &StoreTable, inventory: Option<&Mutex<Inventory>>) -> Result<Option<Store>, Failure> {
+    let Some(path) = &table.file else { return Ok(None) };
+    let store = Store::open(path, table.options()).map_err(Failure::failed)?;
+    if let Some(inventory) = inventory {
+        let mut inventory = inventory.lock().unwrap_or_else(PoisonError::into_inner);
+        store.restore_inventory(&mut inventory, &vocabularies()).map_err(Failure::failed)?;
+    }
+    Ok(Some(store))
 }
 
 fn interface(place: u16, table: &InterfaceTable) -> Interface {

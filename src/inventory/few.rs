@@ -48,6 +48,14 @@ impl<T: Copy + Ord, const N: usize> Few<T, N> {
         self.more
     }
 
+    /// The same of what was kept elsewhere, with whether there were more.
+    pub(super) fn restored(kept: impl IntoIterator<Item = T>, more: bool) -> Few<T, N> {
+        let mut few = Few::default();
+        kept.into_iter().for_each(|new| few.insert(new));
+        few.more |= more;
+        few
+    }
+
     /// The only one.
     pub fn only(&self) -> Option<T> {
         let mut all = self.iter();

@@ -58,6 +58,21 @@ impl Latency {
         self.most = self.most.max(other.most);
     }
 
+    /// All that is known, to keep it elsewhere: the steps up to the last that is not 0, the sum, the least and the most.
+    pub(super) fn parts(&self) -> (&[u32], u64, u64, u64) {
+        let used = self.steps.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        let sum = u64::try_from(self.sum).unwrap_or(u64::MAX);
+        (self.steps.get(..used).unwrap_or_default(), sum, self.least, self.most)
+    }
+
+    /// What [`Latency::parts`] said. Steps that there is no room for are left out.
+    pub(super) fn restored(steps: &[u32], sum: u64, least: u64, most: u64) -> Latency {
+        let mut own = Latency { sum: sum.into(), least, most, ..Latency::default() };
+        own.steps.iter_mut().zip(steps).for_each(|(own, count)| *own = *count);
+        own.count = own.steps.iter().map(|count| u64::from(*count)).sum();
+        own
+    }
+
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.count

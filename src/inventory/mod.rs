@@ -23,6 +23,8 @@ mod points;
 mod reading;
 mod role;
 mod room;
+mod saved;
+mod saved_forms;
 mod stock;
 mod vendors;
 
@@ -36,6 +38,7 @@ pub use latency::Latency;
 pub use points::{Point, PointKey, Recent, Said, Sample};
 pub use reading::{Reading, Span, Stamp};
 pub use role::{Reason, Role};
+pub use saved::{Row, SavedRow, Touched};
 pub use stock::{Inventory, Names};
 pub use vendors::vendor;
 

@@ -362,6 +362,20 @@ impl Points {
         }
     }
 
+    /// The blocks with a point that was seen at or after this time, in nanoseconds.
+    pub(super) fn touched(&self, since: i64) -> Vec<PointKey> {
+        let news = self.blocks.iter().filter(|(_, block)| block.touched >= since);
+        news.map(|(key, _)| *key).collect()
+    }
+
+    /// The points of a block that [`Points::touched`] named.
+    pub(super) fn of_block(&self, key: &PointKey) -> News {
+        let Some(block) = self.blocks.get(key) else { return News::new() };
+        let named = |place| PointKey { index: key.index << BLOCK | place, ..*key };
+        let points = block.places().map(named).zip(&block.points);
+        points.map(|(key, point)| (key, block.words, point.clone())).collect()
+    }
+
     /// All points, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PointKey, &'static Vocabulary, &Point)> {
         self.blocks.iter().flat_map(|(key, block)| {

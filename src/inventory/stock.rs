@@ -37,13 +37,13 @@ impl Names for () {
 /// Devices, conversations and points.
 #[derive(Debug)]
 pub struct Inventory {
-    limits: Limits,
-    hosts: HashMap<Address, Host, RandomState>,
-    conversations: HashMap<Key, Record, RandomState>,
-    points: Points,
-    identities: HashMap<IdentityKey, Identity, RandomState>,
+    pub(super) limits: Limits,
+    pub(super) hosts: HashMap<Address, Host, RandomState>,
+    pub(super) conversations: HashMap<Key, Record, RandomState>,
+    pub(super) points: Points,
+    pub(super) identities: HashMap<IdentityKey, Identity, RandomState>,
     forgotten: Forgotten,
-    span: Option<Span>,
+    pub(super) span: Option<Span>,
 }
 
 impl Inventory {

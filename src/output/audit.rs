@@ -34,6 +34,8 @@ pub struct Passed {
 /// Writes the audit trail to a file.
 pub struct AuditLog {
     out: Box<dyn Write + Send>,
+    /// Gets the same, whatever becomes of the first.
+    copy: Option<Box<dyn Write + Send>>,
     sensor: String,
     /// What is not written yet, with when its like was last written.
     waiting: Vec<(Passed, Timestamp)>,
@@ -43,7 +45,12 @@ pub struct AuditLog {
 impl AuditLog {
     /// Writes to `out`; `sensor` is the name that every line carries.
     pub fn new(out: Box<dyn Write + Send>, sensor: &str) -> Self {
-        AuditLog { out, sensor: sensor.to_owned(), waiting: Vec::new(), failed: None }
+        AuditLog { out, copy: None, sensor: sensor.to_owned(), waiting: Vec::new(), failed: None }
+    }
+
+    /// Writes every line to this too, in one call each; it must not wait. What fails there is lost there.
+    pub fn copy_to(&mut self, copy: Box<dyn Write + Send>) {
+        self.copy = Some(copy);
     }
 
     /// Says that rules were loaded or refused.
@@ -88,6 +95,9 @@ impl AuditLog {
 
     fn write(&mut self, mut line: Vec<u8>) {
         line.push(b'\n');
+        if let Some(copy) = &mut self.copy {
+            let _ = copy.write_all(&line);
+        }
         if self.failed.is_none()
             && let Err(error) = self.out.write_all(&line).and_then(|()| self.out.flush())
         {

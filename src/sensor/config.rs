@@ -1,7 +1,7 @@
 //! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
 
 use crate::policy::nearest;
-use crate::stream;
+use crate::{store, stream};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ pub struct Config {
     /// `[audit]`.
     #[serde(default)]
     pub audit: AuditTable,
+    /// `[store]`.
+    #[serde(default)]
+    pub store: StoreTable,
     /// `[web]`.
     #[serde(default)]
     pub web: WebTable,
@@ -119,6 +122,41 @@ pub struct EventsTable {
 pub struct AuditTable {
     /// A file that gets one JSON object a line; `-` is standard output. None by default.
     pub file: Option<PathBuf>,
+}
+
+/// `[store]`: where alerts with their life, the inventory and the audit trail are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StoreTable {
+    /// The file, made where there is none. Without it nothing is kept.
+    pub file: Option<PathBuf>,
+    /// Days after which what is old goes.
+    pub days: u32,
+    /// MiB that it may take; what is oldest goes.
+    pub size_mib: u64,
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        let store::Options { days, size_mib, .. } = store::Options::default();
+        StoreTable { file: None, days, size_mib }
+    }
+}
+
+impl StoreTable {
+    /// For [`store::Store::open`].
+    pub fn options(&self) -> store::Options {
+        store::Options { days: self.days, size_mib: self.size_mib, ..store::Options::default() }
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        if !(1..=36_500).contains(&self.days) {
+            return Some(("days", format!("days = {}: 1 to 36500", self.days)));
+        }
+        let few = !(16..=1 << 24).contains(&self.size_mib);
+        few.then(|| ("size-mib", format!("size-mib = {}: 16 to 16777216", self.size_mib)))
+    }
 }
 
 /// `[web]`: metrics and health.
@@ -249,6 +287,9 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut config = Config::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        if let Some(file) = &mut config.store.file {
+            *file = folder.join(&*file);
+        }
         let files = [&mut config.alerts.file, &mut config.events.file, &mut config.audit.file];
         for file in files.into_iter().flatten().chain(&mut config.rules.paths) {
             if file.as_os_str() != "-" {
@@ -285,7 +326,7 @@ impl Config {
             let message = format!("workers = {}: 1 to 64, no more than cores", config.sensor.workers);
             return Err(wrong(place("workers"), message));
         }
-        if let Some((key, message)) = config.limits.wrong() {
+        if let Some((key, message)) = config.store.wrong().or_else(|| config.limits.wrong()) {
             return Err(wrong(place(key), message));
         }
         Ok(config)
@@ -346,6 +387,10 @@ mod tests {
         assert_eq!(
             refused("[[interface]]\nname = \"eth0\"\n[sensor]\nworkers = 0\n"),
             "wayside.toml:4: workers = 0: 1 to 64, no more than cores"
+        );
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\n[store]\nfile = \"w.db\"\nsize-mib = 1\n"),
+            "wayside.toml:5: size-mib = 1: 16 to 16777216"
         );
         assert!(refused("[[interface]\n").starts_with("wayside.toml:1: "));
     }

@@ -6,10 +6,13 @@
 //!                                  | counters, once a second, to the metrics
 //! ```
 //!
+//! Where there is a store, the alert thread hands it each alert, and a keeper ([`super::keeper`]) the rest.
+//!
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
 use super::config::Limits;
+use super::keeper::{Keeper, Note};
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use super::report::bounds;
@@ -21,7 +24,7 @@ use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
-use crate::policy::RuleSet;
+use crate::policy::{self, RuleSet};
 use crate::store::{Store, StoreError};
 use crate::web::site::Site;
 use crate::web::{Ready, Server, Shared, WebError, health};
@@ -67,7 +70,8 @@ pub struct Setup {
     pub audit: Option<AuditLog>,
     /// Gets what there is in the plant, once a second, where an inventory is kept.
     pub inventory: Option<Arc<Mutex<Inventory>>>,
-    /// Keeps alerts and what people do about them; without it they are kept as long as the sensor runs.
+    /// Keeps alerts, the inventory, rules in force and the audit trail; without it they are kept as long as the sensor
+    /// runs.
     pub store: Option<Store>,
 }
 
@@ -193,7 +197,17 @@ impl Sensor {
         }));
         let outputs = setup.outputs.iter().map(|(name, _)| (*name).to_owned()).collect();
         let store = site.store.clone();
-        let (alerts, alert_thread) = hand_out(setup.outputs, store, &metrics, setup.limits.alert_queue)?;
+        let mut audit = setup.audit;
+        let keeper = Keeper::start(store.clone(), setup.inventory.clone())?;
+        let log = audit.get_or_insert_with(|| AuditLog::new(Box::new(std::io::sink()), &setup.name));
+        log.copy_to(Box::new(keeper.trail()));
+        if let Some(rules) = &setup.rules {
+            // They were read a moment ago: what cannot be read now is said when it is loaded again.
+            let files = policy::read_all(&setup.rule_paths).unwrap_or_default();
+            keeper.tell(Note::rules(rules.rules().len(), files));
+        }
+        let (alerts, alert_thread) =
+            hand_out(setup.outputs, store.clone(), &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
@@ -216,7 +230,6 @@ impl Sensor {
         }
         drop(batches);
         ready.set(true);
-        let mut audit = setup.audit;
         if let Some(audit) = &mut audit {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
@@ -232,6 +245,8 @@ impl Sensor {
             lag: 0.0,
             audit,
             inventory: setup.inventory,
+            store,
+            keeper,
             limits: setup.limits,
             said: Vec::new(),
             vitals: Vitals::new(site.health.clone(), site.trends.clone(), now()),
@@ -261,6 +276,8 @@ impl Sensor {
         let mut pipeline = worker.pipeline;
         pipeline.close_emit();
         let _ = alert_thread.join();
+        worker.keeper.finish();
+        worker.store.close();
         runtime.shutdown_timeout(Duration::from_secs(1));
         match failed {
             Some(error) if ended_itself => Err(error.into()),
@@ -382,6 +399,8 @@ fn hand_out(
         let (metrics, waiting) = (metrics.clone(), waiting.clone());
         thread::Builder::new().name("alerts".into()).spawn(move || {
             for alert in exit {
+                // First, since it never waits and what it loses it counts itself.
+                store.record(&alert);
                 for (name, output) in &mut outputs {
                     match output(&alert) {
                         Ok(()) => metrics.output_sent.with_label_values(&[*name]).inc(),
@@ -401,8 +420,6 @@ fn hand_out(
     let metrics = metrics.clone();
     let mut said = false;
     let emit = move |alert: Alert| {
-        // What finds no room there is counted there.
-        store.record(&alert);
         waiting.fetch_add(1, Ordering::Relaxed);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = entrance.try_send(alert) {
             waiting.fetch_sub(1, Ordering::Relaxed);
@@ -430,6 +447,8 @@ struct Worker {
     lag: f64,
     audit: Option<AuditLog>,
     inventory: Option<Arc<Mutex<Inventory>>>,
+    store: Store,
+    keeper: Keeper,
     limits: Limits,
     /// What of the bounds and losses has been said already.
     said: Vec<String>,
@@ -460,7 +479,8 @@ impl Worker {
             }
             for change in changes.try_iter() {
                 let result = match change {
-                    Change::Rules(rules) => {
+                    Change::Rules(rules, files) => {
+                        self.keeper.tell(Note::rules(rules.rules().len(), files));
                         self.site.rules.store(Some(rules.clone()));
                         self.pipeline.set_rules(Some(rules));
                         "loaded"
@@ -523,6 +543,7 @@ impl Worker {
         }
         super::report::report(metrics, &mut self.pipeline);
         super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
+        super::report::store(metrics, &self.store);
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
         let interfaces = self.taps.iter().map(|tap| tap.health()).collect();

@@ -6,6 +6,7 @@
 
 mod central;
 pub mod config;
+mod keeper;
 pub mod live;
 mod notes;
 pub mod pipeline;

@@ -1,7 +1,7 @@
 //! Loads rules again when asked (SIGHUP) or when a file of theirs changes. Bad rules never replace good ones.
 
 use super::live::Stop;
-use crate::policy::{self, RuleSet};
+use crate::policy::{self, RuleSet, Text};
 use crate::protocol;
 use notify::{RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// What came of an attempt to load rules.
 pub enum Change {
-    /// These are to be in force.
-    Rules(Arc<RuleSet>),
+    /// These are to be in force; with the files that they come from.
+    Rules(Arc<RuleSet>, Vec<Text>),
     /// They have errors; those in force stay.
     Refused,
 }
@@ -49,10 +49,12 @@ pub fn start(paths: Vec<PathBuf>, changes: Sender<Change>, stop: Stop) -> Option
 }
 
 fn load(paths: &[PathBuf]) -> Change {
-    match policy::load(paths, &protocol::vocabularies()) {
-        Ok(loaded) => {
+    let read = policy::read_all(paths)
+        .and_then(|files| Ok((policy::parse_all(&files, &protocol::vocabularies())?, files)));
+    match read {
+        Ok((loaded, files)) => {
             eprintln!("wayside: rules loaded again: {} in force", loaded.rules.rules().len());
-            Change::Rules(Arc::new(loaded.rules))
+            Change::Rules(Arc::new(loaded.rules), files)
         }
         Err(problems) => {
             eprintln!("wayside: the changed rules have errors; those in force stay:");

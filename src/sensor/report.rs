@@ -8,6 +8,7 @@ use crate::inventory::Inventory;
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::{AuditLog, Passed};
 use crate::policy::{Relaxed, Severity};
+use crate::store::Store;
 use std::sync::{Mutex, PoisonError};
 
 /// Writes what maintenance windows let pass since the last time, and counts it.
@@ -103,6 +104,14 @@ pub fn stock(metrics: &Metrics, pipeline: &mut Pipeline, inventory: Option<&Mute
     ] {
         raise(&metrics.evictions.with_label_values(&[what]), count);
     }
+}
+
+/// Brings the metrics of the store up to date.
+pub fn store(metrics: &Metrics, store: &Store) {
+    let health = store.health();
+    metrics.store_queue.set(i64::try_from(health.queue).unwrap_or(i64::MAX));
+    raise(&metrics.store_written, health.written);
+    raise(&metrics.store_lost, health.lost);
 }
 
 /// A bound on memory.

@@ -181,7 +181,8 @@ impl Store {
         self.0.gauge.read(self.0.queue.len())
     }
 
-    /// A number that grows whenever something was written, to wait for: what pages show may have changed.
+    /// A number that grows whenever alerts were written or somebody changed something, to wait for: what pages show may
+    /// have changed.
     pub fn news(&self) -> watch::Receiver<u64> {
         self.0.version.clone()
     }

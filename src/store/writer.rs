@@ -4,9 +4,10 @@ use super::alert_row::AlertRow;
 use super::health::{Gauge, State};
 use super::queue::{Job, Queue};
 use super::{Options, StoreError, retention};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -58,24 +59,39 @@ impl Writer {
         let mut closed = None;
         loop {
             match self.batch(alerts) {
-                Ok(()) => {
-                    self.gauge.written.fetch_add(alerts.len() as u64, Ordering::Relaxed);
-                    if self.gauge.set(State::Healthy) {
-                        tracing::warn!("the store is written again");
-                    }
-                    self.says_news();
-                    return;
+                Ok(()) => return self.wrote(alerts.len(), 0),
+                // Something is wrong with one of them, which must not keep up the others.
+                Err(StoreError::Database(error)) if is_about_the_row(&error) => {
+                    return self.one_by_one(alerts, &error);
                 }
                 Err(error) => self.fails(&error, began, alerts.len()),
             }
-            if self.queue.is_closed() && closed.get_or_insert_with(Instant::now).elapsed() > LAST {
-                self.gauge.lost.fetch_add(alerts.len() as u64, Ordering::Relaxed);
-                return;
+            if self.queue.is_closed() {
+                if closed.get_or_insert_with(Instant::now).elapsed() > LAST {
+                    self.gauge.lost.fetch_add(alerts.len() as u64, Ordering::Relaxed);
+                    return;
+                }
+                thread::sleep(pause);
             }
             let jobs = self.queue.jobs(pause);
             jobs.into_iter().for_each(|job| self.work(job));
             pause = (pause * 2).min(longest);
         }
+    }
+
+    fn wrote(&mut self, alerts: usize, lost: usize) {
+        self.gauge.written.fetch_add(alerts.saturating_sub(lost) as u64, Ordering::Relaxed);
+        self.gauge.lost.fetch_add(lost as u64, Ordering::Relaxed);
+        if self.gauge.set(State::Healthy) {
+            tracing::warn!("the store is written again");
+        }
+        self.says_news();
+    }
+
+    fn one_by_one(&mut self, alerts: &[AlertRow], error: &rusqlite::Error) {
+        tracing::error!("an alert cannot be stored: {error}");
+        let lost = alerts.iter().filter(|alert| self.batch(std::slice::from_ref(*alert)).is_err()).count();
+        self.wrote(alerts.len(), lost);
     }
 
     fn batch(&mut self, alerts: &[AlertRow]) -> Result<(), StoreError> {
@@ -118,8 +134,8 @@ impl Writer {
         (job.run)(&mut self.db);
         if job.durable {
             let _ = self.db.pragma_update(None, "synchronous", "NORMAL");
+            self.says_news();
         }
-        self.says_news();
     }
 
     fn says_news(&self) {
@@ -142,5 +158,19 @@ impl Writer {
             }
         };
         self.tidy = Instant::now() + pause;
+    }
+}
+
+/// Whether trying again cannot help.
+fn is_about_the_row(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => matches!(
+            failure.code,
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TooBig
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange
+        ),
+        _ => true,
     }
 }
