@@ -14,6 +14,7 @@
 use super::config::Limits;
 use super::keeper::{Keeper, Note};
 use super::pipeline::{self, Parts, Pipeline};
+use super::player::Player;
 use super::reload::{self, Change};
 use super::report::bounds;
 use super::vitals::Vitals;
@@ -26,6 +27,7 @@ use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
 use crate::policy::{self, RuleSet};
 use crate::store::{Store, StoreError};
+use crate::web::replays::Replays;
 use crate::web::site::Site;
 use crate::web::{Ready, Server, Shared, WebError, health};
 use std::net::SocketAddr;
@@ -173,7 +175,12 @@ impl Sensor {
         let site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
         site.rules.store(setup.rules.clone());
         let site = Arc::new(site);
-        let shared = Shared { metrics: metrics.clone(), ready: ready.clone(), live: site.clone() };
+        let shared = Shared {
+            metrics: metrics.clone(),
+            ready: ready.clone(),
+            live: site.clone(),
+            replays: Replays::new(Arc::new(Player)),
+        };
         let server = runtime.block_on(Server::bind(setup.listen, shared))?;
         Ok(Sensor { setup, captures, runtime, server, metrics, ready, site })
     }

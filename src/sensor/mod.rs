@@ -10,6 +10,7 @@ mod keeper;
 pub mod live;
 mod notes;
 pub mod pipeline;
+pub mod player;
 mod reload;
 pub mod report;
 mod talk;

@@ -91,7 +91,7 @@ impl Page<'_> {
                     @if let Some(said) = site.replayed() {
                         div.banner role="note" {
                             "Replay of " strong { (said) } ": not the live plant. "
-                            a href="/" { "Back to the live plant" }
+                            @if !site.base.is_empty() { a href="/" { "Back to the live plant" } }
                         }
                     }
                     div.banner.bad.stale-only role="alert" {

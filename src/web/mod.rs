@@ -18,6 +18,7 @@ pub mod names;
 pub mod overview;
 pub mod pages;
 pub mod probes;
+pub mod replays;
 pub mod routes;
 pub mod site;
 pub mod state;
@@ -28,6 +29,7 @@ pub mod words;
 pub use probes::Ready;
 
 use crate::metrics::Metrics;
+use replays::Replays;
 use site::Site;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,14 +59,8 @@ pub struct Shared {
     pub ready: Ready,
     /// The live plant.
     pub live: Arc<Site>,
-}
-
-impl Shared {
-    /// The site of a replay.
-    pub fn replay(&self, id: &str) -> Option<Arc<Site>> {
-        let _ = id;
-        None
-    }
+    /// Captures that are looked at beside it.
+    pub replays: Replays,
 }
 
 /// A bound address, ready to serve.

@@ -4,6 +4,7 @@ use super::gate::gate;
 use super::visitor::Role;
 use super::{Shared, api, assets, live, pages, probes};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
@@ -59,6 +60,10 @@ pub fn all() -> Vec<Route> {
         open("/metrics", get(probes::metrics)),
         open("/assets/{name}", get(assets::asset)),
     ];
+    all.push(look("/replay", get(pages::replay::page)));
+    let sends = post(pages::replay::start).layer(DefaultBodyLimit::disable());
+    all.push(change("/replay", Role::Operate, sends));
+    all.push(change("/replay/remove", Role::Operate, post(pages::replay::remove)));
     all.extend(of_a_site(""));
     all.extend(of_a_site("/replay/{replay}"));
     all.extend(api::routes());

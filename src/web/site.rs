@@ -269,7 +269,7 @@ impl FromRequestParts<Shared> for Here {
         let parameters = RawPathParams::from_request_parts(parts, shared).await.map_err(Failure::internal)?;
         match parameters.iter().find(|(name, _)| *name == "replay") {
             None => Ok(Here(shared.live.clone())),
-            Some((_, id)) => shared.replay(id).map(Here).ok_or_else(|| Failure::not_found("replay")),
+            Some((_, id)) => shared.replays.site(id).map(Here).ok_or_else(|| Failure::not_found("replay")),
         }
     }
 }

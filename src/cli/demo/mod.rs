@@ -14,11 +14,13 @@ use crate::metrics::Metrics;
 use crate::sensor::config::Limits;
 use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::sensor::player::Player;
 use crate::sensor::report;
 use crate::sensor::vitals::Vitals;
 use crate::store::Store;
 use crate::stream;
 use crate::web::health::Interface;
+use crate::web::replays::Replays;
 use crate::web::site::Site;
 use crate::web::{Ready, Server, Shared};
 use plant::Plant;
@@ -223,7 +225,12 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Failure::failed)?;
     let ready = Ready::default();
-    let shared = Shared { metrics: metrics.clone(), ready: ready.clone(), live: site.clone() };
+    let shared = Shared {
+        metrics: metrics.clone(),
+        ready: ready.clone(),
+        live: site.clone(),
+        replays: Replays::new(Arc::new(Player)),
+    };
     let server = runtime.block_on(Server::bind(listen, shared)).map_err(Failure::failed)?;
     runtime.spawn(server.serve(std::future::pending()));
     ready.set(true);

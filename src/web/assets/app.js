@@ -43,6 +43,9 @@ function listen(address) {
 
 if (body.dataset.live) listen(body.dataset.live);
 
+// A page on which something goes on is asked for again.
+if (document.querySelector("[data-refresh]")) setTimeout(() => location.reload(), 1500);
+
 // One box for all boxes of a list.
 for (const all of document.querySelectorAll("[data-all]")) {
   all.hidden = false;

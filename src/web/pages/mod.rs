@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod alerts;
 pub mod now;
+pub mod replay;
 pub mod rules;
 
 use super::failure::Failure;
