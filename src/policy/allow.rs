@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::places::End;
 use super::rule::{Rule, RuleId, Span};
 use super::set::{Pair, RuleSet, Who};
-use super::table::changes;
+use super::table::{POINTLESS, changes};
 use super::verdict::{Verdict, Why};
 use crate::address::Transport;
 use crate::event::{Event, Flow, Kind, PointRange, Space, Value, Values, Verb};
@@ -296,13 +296,12 @@ impl Draft<'_, '_> {
     /// The rules for an answer whose request was not seen: as if the receiver had asked.
     fn answered(&mut self) -> (Option<String>, Option<&'static str>) {
         let event = self.event;
-        let known = event.function.and_then(|code| event.proto.function(code));
-        let asks = event.verb != Verb::Report && known.is_some_and(|code| code.verb == event.verb);
-        let verb = if event.verb == Verb::Report { Verb::Read } else { event.verb };
+        // A reading rule with the points of the answer lets the answer pass too; its function is none of requests.
+        let told = event.verb == Verb::Report;
+        let verb = if told { Verb::Read } else { event.verb };
         let Some(points) = runs(event.points) else { return (None, None) };
         let points = (!points.is_empty()).then_some(points);
-        // A reading rule with the points of the answer lets the answer pass too.
-        let by_function = asks && points.is_none();
+        let by_function = !told && (points.is_none() || POINTLESS.contains(&verb));
         (Some(self.rule(verb, &Grant { points, by_function, ..Grant::default() })), Some(ANSWER_ONLY))
     }
 
@@ -338,7 +337,8 @@ impl Draft<'_, '_> {
                         true => mine.iter().map(|part| (part.run.space, part.run.variant)).collect(),
                         false => BTreeSet::new(),
                     },
-                    by_function: changes(verb) && said.is_none(),
+                    // A rule about verbs that name no points covers messages without any, whatever its points.
+                    by_function: changes(verb) && said.is_none() || POINTLESS.contains(&verb),
                     values: said.map(|(values, _)| values),
                 };
                 texts.push(self.rule(verb, &grant));
