@@ -579,12 +579,18 @@ fn every_key_of_a_rule_is_said_in_words() {
             "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = 'field'\nprotocol = 'tcp'\nport = [22, '8000-8010']",
             "scada may open TCP connections to ports 22 or 8000 to 8010 of field.",
         ),
-        ("[[allow]]\nname = 'a'\nto = 'plc-3'\nprotocol = 'udp'", "Anyone may send UDP to any port of plc-3."),
+        (
+            "[[allow]]\nname = 'a'\nto = 'plc-3'\nprotocol = 'udp'",
+            "Anyone may send UDP to any port of plc-3.",
+        ),
         (
             "[[deny]]\nname = 'a'\nfrom = 'scada'\nprotocol = 'icmp'",
             "scada may not send ICMP to anyone; this alerts even where another rule allows it.",
         ),
-        ("[[allow]]\nname = 'a'\nprotocol = 'ip'\nip-protocol = 47", "Anyone may send IP protocol 47 to anyone."),
+        (
+            "[[allow]]\nname = 'a'\nprotocol = 'ip'\nip-protocol = 47",
+            "Anyone may send IP protocol 47 to anyone.",
+        ),
         (
             "[[allow]]\nname = 'a'\nprotocol = 'ethernet'\nethertype = [0x8892, 0x88b8]",
             "Anyone may send Ethernet frames of type 0x8892 or 0x88b8 to anyone.",
@@ -602,7 +608,8 @@ fn every_key_of_a_rule_is_said_in_words() {
 #[test]
 fn the_shipped_rules_read_as_sentences() {
     let loaded = policy::load(&[ours("rules").into()], &vocabularies()).unwrap();
-    let all: Vec<String> = loaded.rules.rules().iter().map(|rule| policy::words(rule, &loaded.rules)).collect();
+    let all: Vec<String> =
+        loaded.rules.rules().iter().map(|rule| policy::words(rule, &loaded.rules)).collect();
     assert_eq!(
         all,
         [

@@ -4,8 +4,8 @@
 use super::attack::{self, Deed};
 use super::background;
 use super::gathered::Gathered;
-use super::incident::Incidents;
 use super::group::{Group, Key, Origin, Text, blank, grow, number, transport_name, weigh};
+use super::incident::Incidents;
 use super::story::{self, Story, names_rule, speaks_for};
 use super::{Alert, AlertKind, Kept, Severity};
 use crate::address::{Address, Endpoint, Timestamp, Transport};

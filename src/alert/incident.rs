@@ -65,8 +65,9 @@ impl Incidents {
         let (doer, pair) =
             (Some(doer).filter(somebody), Some(pair).filter(|(a, b)| somebody(a) && somebody(b)));
         let known = pair.and_then(|pair| self.by_pair.get(&pair)).filter(|named| self.is_open(named, ts));
-        let known = known
-            .or_else(|| doer.and_then(|doer| self.by_doer.get(&doer)).filter(|named| self.is_open(named, ts)));
+        let known = known.or_else(|| {
+            doer.and_then(|doer| self.by_doer.get(&doer)).filter(|named| self.is_open(named, ts))
+        });
         let incident = known.map_or(alert, |named| named.incident);
         let named = Named { incident, at: ts.nanos };
         self.by_pair.extend(pair.map(|pair| (pair, named)));

@@ -403,7 +403,8 @@ fn runs(ranges: &[PointRange]) -> Option<Vec<(Space, u32, u32)>> {
     let mut spans: Vec<Span> = ranges.iter().map(span).collect();
     spans.sort_unstable();
     let joined = Span::joined(&spans);
-    (joined.len() <= MOST_RUNS).then(|| joined.iter().map(|span| (span.space, span.first, span.last)).collect())
+    (joined.len() <= MOST_RUNS)
+        .then(|| joined.iter().map(|span| (span.space, span.first, span.last)).collect())
 }
 
 /// The values of a rule, with what makes them wider than the message; `None` where the language has no word for one.

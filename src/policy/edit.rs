@@ -126,7 +126,7 @@ mod tests {
     fn what_would_not_load_is_refused_with_its_place() {
         let files = [text("a.toml", FIRST, 0)];
         let wrong = refused(&files, "a.toml", &NEW.replace("scada", "scda"));
-        assert!(wrong.starts_with("a.toml:14: error: unknown host 'scda'; did you mean 'scada'?"), "{wrong}");
+        assert!(wrong.contains("a.toml:14: error: unknown host 'scda'; did you mean 'scada'?"), "{wrong}");
         let twice = refused(&files, "a.toml", &NEW.replace("\"b\"", "\"a\""));
         assert!(twice.contains("a rule named 'a' is already there (a.toml:8)"), "{twice}");
         let sly = refused(&files, "a.toml", &format!("{NEW}[defaults]\ncontrol-traffic = \"allow\"\n"));

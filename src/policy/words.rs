@@ -321,7 +321,8 @@ impl Speaker<'_> {
             return None;
         }
         let limited = self.rule.named.points().iter();
-        let limited = limited.filter_map(|point| Some(format!("'{}' {}", point.name, point.limits.as_ref()?)));
+        let limited =
+            limited.filter_map(|point| Some(format!("'{}' {}", point.name, point.limits.as_ref()?)));
         let mut all: Vec<String> = limited.take(SHOWN * 100).collect();
         all.dedup();
         Some(format!("values within the limits of each point ({})", joined(all, "and")))
