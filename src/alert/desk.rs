@@ -206,7 +206,7 @@ impl Desk {
             }
             let speaks = rule.filter(|_| speaks_for(why));
             background::of_message(&mut alert, event, verdict, speaks, &story, rules);
-            (alert, Text::Story(story, event.proto))
+            (alert, Text::Story(Box::new(story), event.proto))
         };
         let gather = |gathered: &mut Gathered| {
             match (range, index) {

@@ -26,7 +26,7 @@ pub fn place<'t>(files: &'t [Text], like: Option<&str>) -> Option<&'t Text> {
     let own = || files.iter().filter(|file| file.layer == 0);
     let named = own().find(|file| Some(file.name.as_str()) == like);
     let has_rules = |file: &&Text| file.text.lines().any(|line| line.trim_start().starts_with("[[allow]]"));
-    named.or_else(|| own().filter(has_rules).last()).or_else(|| own().last())
+    named.or_else(|| own().rev().find(has_rules)).or_else(|| own().next_back())
 }
 
 /// Adds rules at the end of a file of a set. `rules` is text of the language with `[[allow]]`, `[[deny]]` and
