@@ -96,9 +96,10 @@ impl Desk {
         self
     }
 
-    /// With another bound on the groups kept at a time.
+    /// With another bound on the groups kept at a time, and on the incidents.
     pub fn with_limit(mut self, groups: usize) -> Self {
         self.limit = groups.max(1);
+        self.incidents = Incidents::default().with_limit(groups);
         self
     }
 
