@@ -23,7 +23,7 @@ pub(super) fn set_rule(alert: &mut Alert, rule: &Rule, rules: &RuleSet) {
 
 /// Keeps a message, as the log of events has it.
 pub(super) fn keep(alert: &mut Alert, event: &Event<'_>) {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(1024);
     event.write_json_within(MESSAGE, &mut out);
     alert.message = String::from_utf8(out).ok().map(Into::into);
 }
