@@ -7,9 +7,10 @@ mod common;
 
 use common::ours;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use wayside::address::{Address, Timestamp};
+use wayside::address::{Address, Endpoint, Mac, Timestamp, Transport};
 use wayside::alert::{Desk, Grouping};
 use wayside::capture::Files;
 use wayside::event::{Event, Flow, Kind, Owned, PointRange, Value, Values, Verb};
@@ -393,4 +394,38 @@ fn the_text_is_what_a_person_would_have_written() {
     let (rule, note) = offered(&zones, "scada modbus read holding 1 -> booster");
     assert_eq!(rule, "");
     assert!(note.starts_with("No conduit carries Modbus between the zones 'office' and 'hall'"), "{note}");
+}
+
+#[test]
+fn other_traffic_is_allowed_by_the_port_on_which_somebody_listens() {
+    let rules = policy::parse("plant.toml", PLANT, &vocabularies()).unwrap().rules;
+    let offered = |src: u16, dst: u16, transport: Transport| {
+        let end = |last, port| Endpoint::new(IpAddr::from([127, 20, 1, last]), port);
+        let flow = Flow::new(end(1, src), end(9, dst), transport);
+        let verdict = rules.judge_picked_up(&flow, Timestamp::default(), &mut Memory::default());
+        let text = allow_conversation(&rules, &flow, &verdict).rule.unwrap();
+        let added = format!("{PLANT}{text}");
+        let wider = policy::parse("plant.toml", &added, &vocabularies()).unwrap().rules;
+        assert!(
+            allowed(&wider.judge_picked_up(&flow, Timestamp::default(), &mut Memory::default())),
+            "{text}"
+        );
+        text.lines().skip(2).collect::<Vec<_>>().join(", ")
+    };
+    let there = "from = \"intake\", to = \"127.20.1.9\", protocol = ";
+    assert_eq!(offered(50_000, 445, Transport::Tcp), format!("{there}\"tcp\", port = 445"));
+    assert_eq!(offered(1_050, 48_898, Transport::Udp), format!("{there}\"udp\", port = 48898"));
+    assert_eq!(
+        offered(22, 50_000, Transport::Tcp),
+        "from = \"127.20.1.9\", to = \"intake\", protocol = \"tcp\", port = 22"
+    );
+    assert_eq!(offered(0, 0, Transport::Ip(1)), format!("{there}\"icmp\""));
+    assert_eq!(offered(0, 0, Transport::Ip(47)), format!("{there}\"ip\", ip-protocol = 47"));
+    let mac = |last| Endpoint { address: Address::Mac(Mac([2, 0, 0, 0, 0, last])), port: 0 };
+    let flow = Flow::new(mac(1), mac(2), Transport::Ethernet(0x88b8));
+    let verdict = rules.judge_conversation(&flow, Timestamp::default(), &mut Memory::default());
+    let text = allow_conversation(&rules, &flow, &verdict).rule.unwrap();
+    assert!(text.ends_with("from = \"02:00:00:00:00:01\"\nto = \"02:00:00:00:00:02\"\nprotocol = \"ethernet\"\nethertype = 0x88b8\n"), "{text}");
+    let wider = policy::parse("plant.toml", &format!("{PLANT}{text}"), &vocabularies()).unwrap().rules;
+    assert!(allowed(&wider.judge_conversation(&flow, Timestamp::default(), &mut Memory::default())));
 }
