@@ -23,7 +23,7 @@ pub(super) fn set_rule(alert: &mut Alert, rule: &Rule, rules: &RuleSet) {
 
 /// Keeps a message, as the log of events has it.
 pub(super) fn keep(alert: &mut Alert, event: &Event<'_>) {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(1024);
     event.write_json_within(MESSAGE, &mut out);
     alert.message = String::from_utf8(out).ok().map(Into::into);
 }
@@ -44,34 +44,44 @@ pub(super) fn of_message(
         Verdict::NotAllowed { nearest, why } => (nearest.and_then(|id| rules.rule(id)), Some(why)),
         _ => (None, None),
     };
+    let one = |range: &PointRange, index: u32| PointRange { first: index, last: index, ..*range };
+    let run = match why {
+        Some(
+            Why::Value { range, index, .. }
+            | Why::ValueUnknown { range, index }
+            | Why::Change { range, index, .. },
+        ) => Some(one(range, *index)),
+        Some(Why::Outside { range, .. } | Why::Object { range }) => Some(*range),
+        _ => event.points.first().copied(),
+    };
+    let point = run.map(|run| story::point_said(run, event, rules, alert.dst == event.flow.src));
     let (who, whom) = story.ends();
     alert.advice = match speaks.and_then(|rule| Some((rule, rule.advice.as_deref()?))) {
         Some((rule, text)) => {
-            let point = story::point_said(event, rules, alert.dst == event.flow.src).unwrap_or_default();
             let value = story.value().map(str::to_owned);
             let value = value.or_else(|| event.values.get(0).map(|value| value.to_string()));
-            let value = value.unwrap_or_default();
+            let (value, point) = (value.unwrap_or_default(), point.unwrap_or_default());
             story::fill(text, &[who, whom, &value, &point, &rule.name])
         }
         None => {
-            let point = story::point_said(event, rules, alert.dst == event.flow.src);
             let limits = match why {
                 Some(Why::Value { range, index, .. } | Why::ValueUnknown { range, index }) => {
                     nearest.map(|rule| story::limits_of(rule, event, range.space, *index))
                 }
                 _ => None,
             };
+            let limits = limits.filter(|limits| !limits.is_empty());
+            // Without a reason that is about a point, it is what the message as a whole does.
             let verb = match why {
                 Some(
-                    Why::Value { range, .. }
-                    | Why::ValueUnknown { range, .. }
-                    | Why::Change { range, .. }
-                    | Why::Outside { range, .. }
-                    | Why::Object { range },
-                ) => range.verb,
+                    Why::Value { .. }
+                    | Why::ValueUnknown { .. }
+                    | Why::Change { .. }
+                    | Why::Outside { .. }
+                    | Why::Object { .. },
+                ) => run.map_or(event.verb, |run| run.verb),
                 _ => event.verb,
             };
-            let limits = limits.filter(|limits| !limits.is_empty());
             advice::message(&Case { who, whom, known: story.is_known(), point, limits, verb, why })
         }
     };

@@ -96,9 +96,10 @@ impl Desk {
         self
     }
 
-    /// With another bound on the groups kept at a time.
+    /// With another bound on the groups kept at a time, and on the incidents.
     pub fn with_limit(mut self, groups: usize) -> Self {
         self.limit = groups.max(1);
+        self.incidents = Incidents::default().with_limit(groups);
         self
     }
 
@@ -206,7 +207,7 @@ impl Desk {
             }
             let speaks = rule.filter(|_| speaks_for(why));
             background::of_message(&mut alert, event, verdict, speaks, &story, rules);
-            (alert, Text::Story(story, event.proto))
+            (alert, Text::Story(Box::new(story), event.proto))
         };
         let gather = |gathered: &mut Gathered| {
             match (range, index) {

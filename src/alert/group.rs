@@ -33,7 +33,7 @@ pub(super) struct Key {
 /// What the sentence is made from.
 #[derive(Debug)]
 pub(super) enum Text {
-    Story(Story, &'static Vocabulary),
+    Story(Box<Story>, &'static Vocabulary),
     Fixed(String),
 }
 

@@ -13,7 +13,7 @@ const WINDOW: u64 = 30 * 60 * 1_000_000_000;
 /// Alerts that each alert names as related.
 const RELATED: usize = 10;
 /// Incidents, pairs and doers that are remembered at a time.
-const LIMIT: usize = 8192;
+const LIMIT: usize = 4096;
 
 /// Two ends, whoever of them did it.
 type Pair = (Address, Address);

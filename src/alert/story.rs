@@ -48,16 +48,15 @@ pub(super) fn is_known(rules: &RuleSet, flow: &Flow, sender: bool) -> bool {
     rules.who(if sender { End::sender(flow) } else { End::receiver(flow) }) != Who::Unknown
 }
 
-/// The first run of points of a message in words, with the name that engineers gave it.
-pub(super) fn point_said(event: &Event<'_>, rules: &RuleSet, answer: bool) -> Option<String> {
-    let run = event.points.first()?;
-    let words = event.proto.point_name(*run).to_string();
+/// A run of points of a message in words, with the name that engineers gave it.
+pub(super) fn point_said(run: PointRange, event: &Event<'_>, rules: &RuleSet, answer: bool) -> String {
+    let words = event.proto.point_name(run).to_string();
     let end = if answer { End::sender(event.flow) } else { device_end(event) };
     let point = rules.point(end, event.proto.id, event.device, (run.space, run.first));
-    Some(match point.filter(|_| run.first == run.last) {
+    match point.filter(|_| run.first == run.last) {
         Some(point) => format!("{} ({words})", point.name),
         None => words,
-    })
+    }
 }
 
 /// Fills the placeholders of a rule's own text: who, whom, value, point, rule. One pass: a name that looks like a

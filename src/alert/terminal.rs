@@ -8,8 +8,7 @@ const STORM: u64 = 10;
 
 impl Alert {
     /// Writes the alert as two lines, and what to do next as a third where it is high or critical; the last without a
-    /// newline. Severities are coloured where `colour` says that the
-    /// terminal can. Text from the wire and from rule files is escaped.
+    /// newline. Severities are coloured where `colour` says that the terminal can. Text from the wire and from rule files is escaped.
     pub fn write_terminal(&self, colour: bool, f: &mut impl Write) -> fmt::Result {
         let mut buffer = [0; 40];
         let time = self.ts.format(&mut buffer).get(11..19).unwrap_or_default();

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::places::End;
 use super::rule::{Rule, RuleId, Span};
 use super::set::{Pair, RuleSet, Who};
-use super::table::changes;
+use super::table::{POINTLESS, changes};
 use super::verdict::{Verdict, Why};
 use crate::address::Transport;
 use crate::event::{Event, Flow, Kind, PointRange, Space, Value, Values, Verb};
@@ -29,8 +29,9 @@ const MOST_WORDS: usize = 64;
 /// Parts that a message is looked at in, and runs of points that a rule names.
 const MOST_PARTS: usize = 2048;
 const MOST_RUNS: usize = 256;
-/// From here on ports are handed out by chance.
+/// From here on ports are handed out by chance, and below this one never.
 const BY_CHANCE: u16 = 32_768;
+const WELL_KNOWN: u16 = 1_024;
 
 /// What would have let a message pass.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -85,7 +86,7 @@ pub fn allow(rules: &RuleSet, event: &Event<'_>, verdict: &Verdict) -> Allowance
         names: BTreeSet::new(),
     };
     let (text, wide) = if event.verb == Verb::Session || event.is_piece() {
-        (Some(draft.rule(Verb::Session, &Grant::default())), None)
+        (Some(draft.rule(Verb::Session, &Grant::default())), Some(LINK))
     } else if asked {
         draft.answered()
     } else {
@@ -116,8 +117,8 @@ pub fn allow_conversation(rules: &RuleSet, flow: &Flow, verdict: &Verdict) -> Al
         Verdict::Allowed { .. } | Verdict::NotJudged => return Allowance::none("It passes as it is."),
     }
     let (mut client, mut server, mut port) = (End::sender(flow), End::receiver(flow), flow.dst.port);
-    // Who listens has a port that somebody chose.
-    let turned = flow.src.port < BY_CHANCE && port >= BY_CHANCE;
+    // Who listens has a port that somebody chose. Without ports, all are 0.
+    let turned = flow.src.port < WELL_KNOWN && port >= BY_CHANCE;
     if turned {
         (client, server, port) = (server, client, flow.src.port);
     }
@@ -288,6 +289,8 @@ struct Draft<'d, 'e> {
 }
 
 const NO_POINTS: &str = "The message names no point, so the rule is about the function as a whole.";
+const LINK: &str = "What only opens or keeps a link, or is a part of a longer message, passes as soon as any rule lets the \
+    two talk; this one lets nothing else pass.";
 const BOTH_ENDS: &str = "The values go from the lowest to the highest of the message.";
 const ANSWER_ONLY: &str =
     "Only the answer was seen: the rule lets what was probably asked be asked, and its answer pass.";
@@ -296,13 +299,12 @@ impl Draft<'_, '_> {
     /// The rules for an answer whose request was not seen: as if the receiver had asked.
     fn answered(&mut self) -> (Option<String>, Option<&'static str>) {
         let event = self.event;
-        let known = event.function.and_then(|code| event.proto.function(code));
-        let asks = event.verb != Verb::Report && known.is_some_and(|code| code.verb == event.verb);
-        let verb = if event.verb == Verb::Report { Verb::Read } else { event.verb };
+        // A reading rule with the points of the answer lets the answer pass too; its function is none of requests.
+        let told = event.verb == Verb::Report;
+        let verb = if told { Verb::Read } else { event.verb };
         let Some(points) = runs(event.points) else { return (None, None) };
         let points = (!points.is_empty()).then_some(points);
-        // A reading rule with the points of the answer lets the answer pass too.
-        let by_function = asks && points.is_none();
+        let by_function = !told && (points.is_none() || POINTLESS.contains(&verb));
         (Some(self.rule(verb, &Grant { points, by_function, ..Grant::default() })), Some(ANSWER_ONLY))
     }
 
@@ -338,7 +340,8 @@ impl Draft<'_, '_> {
                         true => mine.iter().map(|part| (part.run.space, part.run.variant)).collect(),
                         false => BTreeSet::new(),
                     },
-                    by_function: changes(verb) && said.is_none(),
+                    // A rule about verbs that name no points covers messages without any, whatever its points.
+                    by_function: changes(verb) && said.is_none() || POINTLESS.contains(&verb),
                     values: said.map(|(values, _)| values),
                 };
                 texts.push(self.rule(verb, &grant));

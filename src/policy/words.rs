@@ -8,8 +8,9 @@ use super::calendar::{Lapse, Rate};
 use super::places::Place;
 use super::rule::{Carrier, Rule, RuleKind, Span, Traffic, Verbs};
 use super::said;
-use super::set::{ANYONE, Named, RuleSet};
+use super::set::{ANYONE, RuleSet};
 use crate::event::{PointRange, Verb, Vocabulary};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Names, points and the like of one rule that are said before the rest is counted.
@@ -69,27 +70,29 @@ fn often(rate: Rate) -> String {
     format!("{} {unit}", rate.count)
 }
 
-/// What places are called: the names that cover them, then what is left as addresses.
-pub(super) fn called(rules: &RuleSet, places: &[Place]) -> Vec<String> {
-    let within = |own: &[Place], of: &[Place]| !own.is_empty() && own.iter().all(|place| of.contains(place));
-    let same = |own: &[Place]| within(own, places) && within(places, own);
+/// What places, in order, are called: the names that cover them, then what is left as addresses.
+fn called(rules: &RuleSet, places: &[Place]) -> Vec<String> {
+    let within =
+        |own: &[Place]| !own.is_empty() && own.iter().all(|place| places.binary_search(place).is_ok());
+    let same = |own: &[Place]| {
+        own.len() >= places.len() && within(own) && places.iter().all(|place| own.contains(place))
+    };
     if let Some(named) = rules.names().iter().find(|named| same(&named.places)) {
         return vec![named.name.clone()];
     }
     if let Some(zone) = rules.zones().iter().find(|zone| same(&zone.places)) {
         return vec![format!("the zone {}", zone.name)];
     }
-    let mut left = places.to_vec();
+    let mut said: BTreeSet<&Place> = BTreeSet::new();
     let mut names = Vec::new();
     let hosts = rules.names().iter().filter(|named| !named.is_group);
-    let mut inside: Vec<&Named> = hosts.filter(|named| within(&named.places, places)).collect();
-    inside.dedup_by(|a, b| a.places == b.places);
-    for named in inside {
-        let before = left.len();
-        left.retain(|place| !named.places.contains(place));
-        names.extend((left.len() < before).then(|| named.name.clone()));
+    for named in hosts.filter(|named| within(&named.places)) {
+        // Two names for the same place are one.
+        let before = said.len();
+        said.extend(&named.places);
+        names.extend((said.len() > before).then(|| named.name.clone()));
     }
-    names.extend(left.iter().map(ToString::to_string));
+    names.extend(places.iter().filter(|place| !said.contains(place)).map(ToString::to_string));
     names
 }
 

@@ -43,7 +43,8 @@ pub(super) fn counted(number: u64, word: &str) -> String {
 
 /// A text as TOML writes it.
 pub(in crate::policy) fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
+    let plain = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\');
+    if text.bytes().all(plain) { format!("\"{text}\"") } else { toml_edit::Value::from(text).to_string() }
 }
 
 /// A sentence over as many lines as it needs.
