@@ -138,13 +138,7 @@ impl Desk {
     }
 
     /// Takes a message with its verdict. One that is allowed, or not judged and well formed, costs nothing.
-    pub fn event(
-        &mut self,
-        event: &Event<'_>,
-        verdict: &Verdict,
-        rules: &RuleSet,
-        taker: &mut dyn Taker,
-    ) {
+    pub fn event(&mut self, event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, taker: &mut dyn Taker) {
         match verdict {
             Verdict::Denied { .. } | Verdict::NotAllowed { .. } => self.judged(event, verdict, rules, taker),
             Verdict::Allowed { .. } | Verdict::NotJudged if event.kind == Kind::Malformed => {
@@ -322,13 +316,7 @@ impl Desk {
     }
 
     /// Takes silence where a rule expects something, when it begins and when it is over.
-    pub fn silence(
-        &mut self,
-        now: Timestamp,
-        silence: &Silence,
-        rules: &RuleSet,
-        taker: &mut dyn Taker,
-    ) {
+    pub fn silence(&mut self, now: Timestamp, silence: &Silence, rules: &RuleSet, taker: &mut dyn Taker) {
         let Some(rule) = rules.rule(silence.rule) else { return };
         let [from, to] = rules.places_of(rule);
         let end = |place: Option<&Place>| match place {

@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         events,
         audit,
         inventory: config.sensor.inventory.then(live::inventory),
+        evidence: config.evidence.clone(),
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();

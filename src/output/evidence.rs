@@ -79,7 +79,7 @@ impl Bundle {
                 Remark::None => "",
                 Remark::Part => &part,
                 Remark::Raised => {
-                    raised = format!("alert {id}, {} (packet {} as seen)", self.sentence, head.number);
+                    raised = format!("alert {id}, {} (packet {})", self.sentence, head.number);
                     &raised
                 }
             };
@@ -278,10 +278,9 @@ impl Shelf {
     pub fn put(&self, bundle: Bundle) {
         let lost = match (&self.bundles, self.behind) {
             (Some(bundles), Behind::Wait) => bundles.send(bundle).is_err(),
-            (Some(bundles), Behind::Lose) => matches!(
-                bundles.try_send(bundle),
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
-            ),
+            (Some(bundles), Behind::Lose) => {
+                matches!(bundles.try_send(bundle), Err(TrySendError::Full(_) | TrySendError::Disconnected(_)))
+            }
             (None, _) => true,
         };
         self.counts.queue.fetch_add(u64::from(lost), Ordering::Relaxed);

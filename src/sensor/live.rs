@@ -9,7 +9,7 @@
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
-use super::config::Limits;
+use super::config::{EvidenceTable, Limits};
 use super::pipeline::{self, Parts, Pipeline};
 use super::reload::{self, Change};
 use super::report::bounds;
@@ -20,6 +20,7 @@ use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
+use crate::output::evidence::{Behind, EvidenceError, Folder, Shelf};
 use crate::policy::RuleSet;
 use crate::web::{Ready, Server, WebError};
 use std::net::SocketAddr;
@@ -64,6 +65,8 @@ pub struct Setup {
     pub audit: Option<AuditLog>,
     /// Gets what there is in the plant, once a second, where an inventory is kept.
     pub inventory: Option<Arc<Mutex<Inventory>>>,
+    /// Whether the packets of alerts are kept, and where.
+    pub evidence: EvidenceTable,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -75,6 +78,9 @@ pub enum SensorError {
     /// The page cannot be served.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// The packets of alerts cannot be kept.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// A thread or the runtime cannot be started.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -130,6 +136,7 @@ struct Tap {
 pub struct Sensor {
     setup: Setup,
     captures: Vec<Live>,
+    evidence: Option<Folder>,
     runtime: tokio::runtime::Runtime,
     server: Server,
     metrics: Arc<Metrics>,
@@ -147,11 +154,13 @@ impl Sensor {
         if let Some(warning) = drop_privileges() {
             tracing::warn!("{warning}");
         }
+        // With the rights that it will be written with.
+        let evidence = setup.evidence.open()?;
         let metrics = Arc::new(Metrics::new());
         let ready = Ready::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let server = runtime.block_on(Server::bind(setup.listen, metrics.clone(), ready.clone()))?;
-        Ok(Sensor { setup, captures, runtime, server, metrics, ready })
+        Ok(Sensor { setup, captures, evidence, runtime, server, metrics, ready })
     }
 
     /// Adds an output that gets every alert.
@@ -164,7 +173,7 @@ impl Sensor {
     /// # Errors
     /// Where the last interface fails.
     pub fn watch(self, stop: &Stop) -> Result<Pipeline, SensorError> {
-        let Sensor { setup, captures, runtime, server, metrics, ready } = self;
+        let Sensor { setup, captures, evidence, runtime, server, metrics, ready } = self;
         let until = stop.clone();
         runtime.spawn(server.serve(async move {
             while !until.is_set() {
@@ -201,6 +210,10 @@ impl Sensor {
         let mut pipeline = Pipeline::with_workers(parts, setup.workers)?;
         if setup.inventory.is_some() {
             pipeline.take_stock(inventory::Limits::live().often());
+        }
+        if let Some(folder) = evidence {
+            let names = taps.iter().map(|tap| tap.name.clone()).collect();
+            pipeline.keep_evidence(setup.evidence.keeping(), Shelf::start(folder, names, Behind::Lose)?);
         }
         let mut worker = Worker {
             pipeline,
@@ -487,6 +500,16 @@ impl Worker {
         };
         for bound in bounds(&self.pipeline).iter().filter(|bound| bound.reached > 0) {
             once(bound.what.into(), bound.sentence(&self.limits));
+        }
+        let losses = self.pipeline.evidence().unwrap_or_default();
+        for (reason, words, count) in losses.losses() {
+            once(
+                format!("evidence {reason}"),
+                format!(
+                    "alerts went out without evidence ({count} so far): {words}. They are counted in \
+                     wayside_evidence_lost_total{{reason=\"{reason}\"}}"
+                ),
+            );
         }
         for tap in &self.taps {
             let name = &tap.name;

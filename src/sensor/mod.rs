@@ -6,6 +6,7 @@
 
 mod central;
 pub mod config;
+pub mod evidence;
 pub mod live;
 mod notes;
 pub mod pipeline;

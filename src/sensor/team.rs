@@ -11,6 +11,7 @@
 //! found in a round can be put in order before anybody hears of it, however the threads run.
 
 use super::central::{Central, carried};
+use super::evidence::{Keeper, Marker};
 use super::notes::{self, Moment, Notes, Page};
 use super::pipeline::{Counts, Parts, QUIET, Totals};
 use super::worker::Worker;
@@ -63,6 +64,8 @@ struct Round {
     rules: Option<Option<Arc<RuleSet>>>,
     /// Whether to gather for an inventory from here on, and how much.
     stock: Option<inventory::Limits>,
+    /// Whether packets are to be kept from here on, and how conversations are told apart.
+    marker: Option<Marker>,
     /// The number of the last frame so far.
     last: u64,
     /// The time by which what is too old is to go.
@@ -202,6 +205,13 @@ impl Team {
     pub(super) fn take_stock(&mut self, limits: inventory::Limits) {
         self.settle();
         self.next.stock = Some(limits.shared(self.hands.len()));
+        self.send();
+    }
+
+    pub(super) fn keep_evidence(&mut self, keeper: Keeper) {
+        self.settle();
+        self.next.marker = Some(keeper.marker().clone());
+        self.central.keep_evidence(keeper);
         self.send();
     }
 
@@ -490,6 +500,9 @@ impl Member {
         }
         if let Some(limits) = round.stock {
             self.worker.gatherer = Some(Box::new(Gatherer::new(limits)));
+        }
+        if let Some(marker) = &round.marker {
+            self.worker.up.marker = Some(marker.clone());
         }
         let mut files = round.files.iter().peekable();
         let mut start = 0;

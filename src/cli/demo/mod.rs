@@ -9,7 +9,7 @@ use super::{Failure, Outcome, replay, run};
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Files, Interface};
 use crate::metrics::Metrics;
-use crate::sensor::config::Limits;
+use crate::sensor::config::{EvidenceTable, Limits};
 use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::sensor::report;
@@ -103,6 +103,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         events: None,
         audit: None,
         inventory: Some(live::inventory()),
+        evidence: EvidenceTable::default(),
     })
 }
 
