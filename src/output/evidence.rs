@@ -47,8 +47,10 @@ pub struct Head {
     pub link: u16,
     /// Octets that it had on the wire.
     pub wire_len: u32,
-    /// Where its octets end in [`Bundle::octets`].
-    pub end: usize,
+    /// Its place in the order of all packets.
+    pub order: u64,
+    /// Where its octets are in [`Bundle::octets`].
+    pub octets: std::ops::Range<usize>,
     /// What there is to say about it.
     pub remark: Remark,
 }
@@ -62,7 +64,7 @@ pub struct Bundle {
     pub sentence: String,
     /// The packets, in the order in which they were captured.
     pub heads: Vec<Head>,
-    /// Their octets, one after the other.
+    /// Their octets.
     pub octets: Vec<u8>,
 }
 
@@ -72,7 +74,6 @@ impl Bundle {
         let program = concat!("wayside ", env!("CARGO_PKG_VERSION"));
         let (id, part) = (self.id, format!("part of alert {}", self.id));
         let mut writer = PcapngWriter::new(program, &format!("evidence of alert {id}, {}", self.sentence));
-        let mut start = 0;
         for head in &self.heads {
             let raised;
             let comment = match head.remark {
@@ -88,10 +89,9 @@ impl Bundle {
                 link: head.link,
                 interface: names.get(usize::from(head.source)).map_or("", String::as_str),
                 wire_len: head.wire_len,
-                data: self.octets.get(start..head.end).unwrap_or_default(),
+                data: self.octets.get(head.octets.clone()).unwrap_or_default(),
                 comment,
             });
-            start = head.end;
         }
         writer.finish()
     }

@@ -3,7 +3,7 @@
 //! Workers hand what they find to an [`Upstream`]. That of one worker is [`Central`] itself; several take notes
 //! ([`super::notes`]), which reach it in the order in which things happened.
 
-use super::evidence::{self, Keeper};
+use super::evidence::{self, Keeper, Marks};
 use super::pipeline::{Observer, Unspoken};
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Taker};
@@ -23,6 +23,9 @@ pub(super) trait Upstream {
 
     /// A packet, before what is said in it.
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>);
+
+    /// A fragment, whose packet comes later.
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>);
 
     /// A message, before it is judged.
     fn log(&mut self, event: &Event<'_>);
@@ -82,8 +85,15 @@ impl Upstream for Central {
     #[inline]
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
         if let Some(keeper) = &mut self.out.keeper {
-            let mark = keeper.marker().mark(&packet.src, &packet.dst, packet.transport);
-            keeper.packet(mark, frame);
+            let marks = keeper.marker().packet(packet);
+            keeper.packet(marks, frame);
+        }
+    }
+
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>) {
+        if let Some(keeper) = &mut self.out.keeper {
+            let marks = keeper.marker_mut().fragment(fragment);
+            keeper.packet(marks, frame);
         }
     }
 
@@ -158,10 +168,10 @@ impl Central {
         self.out.keeper = Some(Box::new(keeper));
     }
 
-    /// A packet of the conversation with this mark, where packets are kept.
-    pub(super) fn marked(&mut self, mark: u64, frame: &Frame<'_>) {
+    /// A packet with its marks, where packets are kept.
+    pub(super) fn marked(&mut self, marks: Marks, frame: &Frame<'_>) {
         if let Some(keeper) = &mut self.out.keeper {
-            keeper.packet(mark, frame);
+            keeper.packet(marks, frame);
         }
     }
 

@@ -60,13 +60,15 @@ pub(super) struct Notes {
     pub(super) moment: Moment,
     /// Tells conversations apart, where packets are kept.
     pub(super) marker: Option<Marker>,
+    /// Whether it is the first worker's.
+    first: bool,
     pub(super) page: Page,
 }
 
 impl Notes {
-    /// Nothing yet; `form` is how messages are logged, where they are.
-    pub(super) fn new(form: Option<Form>) -> Notes {
-        Notes { form, file: None, moment: Moment::of(0), marker: None, page: Page::default() }
+    /// Nothing yet; `form` is how messages are logged, where they are, `first` whether it is the first worker's.
+    pub(super) fn new(form: Option<Form>, first: bool) -> Notes {
+        Notes { form, first, file: None, moment: Moment::of(0), marker: None, page: Page::default() }
     }
 
     fn note(&mut self, found: Found) {
@@ -100,7 +102,7 @@ pub(super) fn read(
     loop {
         let next = turns.iter_mut().enumerate().filter_map(|(at, (found, ..))| Some((found.peek()?.0, at)));
         let Some((moment, at)) = next.min() else { break };
-        rolls.up_to(moment.order, |mark, frame| central.marked(mark, frame));
+        rolls.up_to(moment.order, |marks, frame| central.marked(marks, frame));
         before(central, moment.order + u64::from(moment.ends > 0));
         let Some((found, lines, from)) = turns.get_mut(at) else { break };
         while let Some((_, what)) = found.next_if(|(other, _)| *other == moment) {
@@ -119,7 +121,7 @@ pub(super) fn read(
             }
         }
     }
-    rolls.up_to(u64::MAX, |mark, frame| central.marked(mark, frame));
+    rolls.up_to(u64::MAX, |marks, frame| central.marked(marks, frame));
     central.lines(&runs);
 }
 
@@ -131,8 +133,17 @@ impl Upstream for Notes {
     #[inline]
     fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
         if let Some(marker) = &self.marker {
-            let mark = marker.mark(&packet.src, &packet.dst, packet.transport);
-            self.page.roll.push(self.moment.order, mark, frame);
+            self.page.roll.push(self.moment.order, marker.packet(packet), frame);
+        }
+    }
+
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>) {
+        if let Some(marker) = &mut self.marker {
+            let marks = marker.fragment(fragment);
+            // Every worker puts fragments together; the first keeps them for all.
+            if self.first {
+                self.page.roll.push(self.moment.order, marks, frame);
+            }
         }
     }
 

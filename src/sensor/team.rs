@@ -10,7 +10,7 @@
 //! Work is cut into rounds, at the same frames for all, and every worker hands in a page for each round. So what was
 //! found in a round can be put in order before anybody hears of it, however the threads run.
 
-use super::central::{Central, carried};
+use super::central::{Central, Upstream, carried};
 use super::evidence::{Keeper, Marker};
 use super::notes::{self, Moment, Notes, Page};
 use super::pipeline::{Counts, Parts, QUIET, Totals};
@@ -155,7 +155,7 @@ impl Team {
         };
         let hands: io::Result<Vec<Hand>> = (0..workers)
             .map(|place| {
-                let worker = Worker::new(limits, 0, tally.another(), Notes::new(central.form()));
+                let worker = Worker::new(limits, 0, tally.another(), Notes::new(central.form(), place == 0));
                 Hand::new(Member { worker, odd: Decoder::new(fragments), place, workers, expects: false })
             })
             .collect();
@@ -479,11 +479,16 @@ impl Member {
     fn odd_frame(&mut self, order: u64, frame: &Frame<'_>) {
         let (place, workers) = (self.place, self.workers);
         let decoded = self.odd.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
-        if let Decoded::Packet(packet) = decoded
-            && Whose::of(Some(route_of(&packet)), place, workers) == Whose::Mine
-        {
-            self.worker.up.moment = Moment::of(order);
-            self.worker.packet(order, frame, &packet);
+        match decoded {
+            Decoded::Packet(packet) if Whose::of(Some(route_of(&packet)), place, workers) == Whose::Mine => {
+                self.worker.up.moment = Moment::of(order);
+                self.worker.packet(order, frame, &packet);
+            }
+            Decoded::Fragment(fragment) => {
+                self.worker.up.moment = Moment::of(order);
+                self.worker.up.fragment(frame, &fragment);
+            }
+            Decoded::Packet(_) | Decoded::Skipped(_) => {}
         }
     }
 

@@ -76,7 +76,11 @@ impl<U: Upstream> Worker<U> {
     pub(super) fn frame(&mut self, order: u64, frame: &Frame<'_>) {
         let Worker { decoder, flows, rules, hits, memory, tally, gatherer, up } = self;
         let decoded = decoder.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
-        let Decoded::Packet(packet) = decoded else { return };
+        let packet = match decoded {
+            Decoded::Packet(packet) => packet,
+            Decoded::Fragment(fragment) => return up.fragment(frame, &fragment),
+            Decoded::Skipped(_) => return,
+        };
         up.packet(frame, &packet);
         let mut scope = Scope { rules, hits, memory, tally, gatherer, up };
         flows.packet(order, frame.ts, &packet, &mut |conversation, side, delivery| {

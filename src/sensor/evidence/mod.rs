@@ -17,8 +17,10 @@ use crate::alert::Alert;
 use crate::capture::Frame;
 use crate::event::Flow;
 use crate::output::evidence::{Bundle, Head, Remark, Shelf, Stored};
+use crate::packet::Packet;
 use foldhash::fast::RandomState;
 use ring::Ring;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use ulid::Ulid;
 
@@ -32,6 +34,8 @@ const HALF: usize = 384 << 10;
 const ROOM: usize = 32 << 20;
 /// A minute, in nanoseconds.
 const MINUTE: u64 = 60_000_000_000;
+/// Datagrams whose fragments are remembered; where there are more, they are forgotten.
+const DATAGRAMS: usize = 1024;
 /// Places in the quick look-up of marks that are gathered.
 const SLOTS: usize = 1024;
 
@@ -82,16 +86,49 @@ impl Counts {
     }
 }
 
+/// What tells whose a packet is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    /// Of its conversation; of its datagram where it is a fragment.
+    own: u64,
+    /// Of the fragments that may have come before it; 0 where there were none.
+    fragments: u64,
+}
+
 /// Tells conversations apart by a number: the same for both directions, and nobody outside can know it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Marker(RandomState);
+pub(super) struct Marker {
+    seed: RandomState,
+    /// Whether there was a fragment; without any, nobody asks which ones belong to a packet.
+    fragments: bool,
+}
 
 impl Marker {
+    /// The marks of a packet.
+    #[inline]
+    pub(super) fn packet(&self, packet: &Packet<'_>) -> Marks {
+        let own = self.mark(&packet.src, &packet.dst, packet.transport);
+        Marks { own, fragments: if self.fragments { self.datagram(packet) } else { 0 } }
+    }
+
+    /// The marks of a fragment.
+    pub(super) fn fragment(&mut self, fragment: &Packet<'_>) -> Marks {
+        self.fragments = true;
+        let own = self.datagram(fragment);
+        Marks { own, fragments: own }
+    }
+
+    /// The mark of the datagram that fragments become.
+    #[cold]
+    fn datagram(&self, packet: &Packet<'_>) -> u64 {
+        self.seed.hash_one((packet.src.address, packet.dst.address, packet.ip_id)).max(1)
+    }
+
     /// The mark of the conversation between two ends.
     #[inline]
-    pub(super) fn mark(&self, a: &Endpoint, b: &Endpoint, transport: Transport) -> u64 {
+    fn mark(&self, a: &Endpoint, b: &Endpoint, transport: Transport) -> u64 {
         let [low, high] = if a <= b { [a, b] } else { [b, a] };
-        let mut hasher = self.0.build_hasher();
+        let mut hasher = self.seed.build_hasher();
         for end in [low, high] {
             match end.address {
                 Address::V4(ip) => hasher.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(end.port)),
@@ -127,8 +164,8 @@ struct Gathering {
 }
 
 impl Gathering {
-    /// Adds a packet; `false` where it does not fit.
-    fn add(&mut self, frame: &Frame<'_>, remark: Remark) -> bool {
+    /// Adds a packet, with its place in the order of all; `false` where it does not fit.
+    fn add(&mut self, order: u64, frame: &Frame<'_>, remark: Remark) -> bool {
         let Bundle { heads, octets, .. } = &mut self.bundle;
         if octets.len() + frame.data.len() > self.full {
             return false;
@@ -140,7 +177,8 @@ impl Gathering {
             source: frame.source,
             link: link(frame),
             wire_len: frame.wire_len,
-            end: octets.len(),
+            order,
+            octets: octets.len() - frame.data.len()..octets.len(),
             remark,
         });
         true
@@ -167,6 +205,8 @@ pub(super) struct Keeper {
     next: i64,
     /// Whether one has all its packets.
     complete: bool,
+    /// How many fragments came of datagrams that are not whole yet, by their marks.
+    fragments: HashMap<u64, usize>,
     /// When the present minute began, and how many began in it.
     minute: (i64, u32),
     at_once: u64,
@@ -186,6 +226,7 @@ impl Keeper {
             held: 0,
             next: i64::MAX,
             complete: false,
+            fragments: HashMap::new(),
             minute: (i64::MIN, 0),
             at_once: 0,
             rate: 0,
@@ -199,22 +240,56 @@ impl Keeper {
         &self.marker
     }
 
-    /// Takes a packet of the conversation with this mark.
+    /// As [`Keeper::marker`], to show it a fragment.
+    pub(super) fn marker_mut(&mut self) -> &mut Marker {
+        &mut self.marker
+    }
+
+    /// Takes a packet.
     #[inline]
-    pub(super) fn packet(&mut self, mark: u64, frame: &Frame<'_>) {
+    pub(super) fn packet(&mut self, marks: Marks, frame: &Frame<'_>) {
+        if frame.data.len() > ring::LARGEST {
+            return;
+        }
         if self.complete || frame.ts.nanos > self.next {
             self.close_due(frame.ts);
         }
-        self.ring.push(mark, frame);
-        if self.slots.get(slot(mark)).is_some_and(|count| *count > 0) {
-            self.gather(mark, frame);
+        let Marks { own, fragments } = marks;
+        self.ring.push(own, frame);
+        if fragments != 0 {
+            return self.around_fragments(marks, frame);
+        }
+        if self.slots.get(slot(own)).is_some_and(|count| *count > 0) {
+            self.gather(own, self.ring.last(), frame);
         }
     }
 
+    /// Takes a packet, which is in the ring, where there were fragments: it may be one, or be made of some.
     #[cold]
-    fn gather(&mut self, mark: u64, frame: &Frame<'_>) {
+    fn around_fragments(&mut self, marks: Marks, frame: &Frame<'_>) {
+        let Marks { own, fragments } = marks;
+        if own == fragments {
+            if self.fragments.len() >= DATAGRAMS {
+                self.fragments.clear();
+            }
+            *self.fragments.entry(fragments).or_default() += 1;
+            return;
+        }
+        let count = self.fragments.remove(&fragments).unwrap_or(0);
+        for at in self.ring.mark_anew(fragments, count, own) {
+            if let Some(earlier) = self.ring.frame(at) {
+                let (order, data) = (self.ring.order(at), earlier.data.to_vec());
+                self.gather(own, order, &Frame { data: &data, ..earlier });
+            }
+        }
+        self.gather(own, self.ring.last(), frame);
+    }
+
+    /// Adds a packet to all that gather its conversation.
+    #[cold]
+    fn gather(&mut self, mark: u64, order: u64, frame: &Frame<'_>) {
         for gathering in self.gathering.iter_mut().filter(|g| g.mark == mark && g.left > 0) {
-            let fits = self.held + frame.data.len() <= 2 * ROOM && gathering.add(frame, Remark::None);
+            let fits = self.held + frame.data.len() <= 2 * ROOM && gathering.add(order, frame, Remark::None);
             gathering.left = if fits { gathering.left - 1 } else { 0 };
             self.held += if fits { frame.data.len() } else { 0 };
             // Not closed yet: what its last packet says may be part of the alert.
@@ -281,13 +356,13 @@ impl Keeper {
         let count = earlier.iter().rev().take_while(fits).count();
         for at in earlier.iter().skip(earlier.len() - count) {
             let remark = if *at == *earlier.last()? { Remark::Raised } else { Remark::None };
-            gathering.add(&self.ring.frame(*at)?, remark);
+            gathering.add(self.ring.order(*at), &self.ring.frame(*at)?, remark);
         }
         gathering.full = gathering.bundle.octets.len() + HALF;
         for at in places.get(raised + 1..)? {
             let frame = self.ring.frame(*at)?;
             if frame.ts.nanos <= until && gathering.left > 0 {
-                let fits = gathering.add(&frame, Remark::None);
+                let fits = gathering.add(self.ring.order(*at), &frame, Remark::None);
                 gathering.left = if fits { gathering.left - 1 } else { 0 };
             }
         }
@@ -317,7 +392,9 @@ impl Keeper {
     #[cold]
     fn close_due(&mut self, now: Timestamp) {
         let due = |gathering: &mut Gathering| gathering.left == 0 || gathering.until < now.nanos;
-        for Gathering { mark, bundle, .. } in self.gathering.extract_if(.., due) {
+        for Gathering { mark, mut bundle, .. } in self.gathering.extract_if(.., due) {
+            // Fragments are known to be of the conversation only when the last one has come.
+            bundle.heads.sort_by_key(|head| head.order);
             self.held -= bundle.octets.len();
             if let Some(count) = self.slots.get_mut(slot(mark)) {
                 *count -= 1;
@@ -330,8 +407,8 @@ impl Keeper {
 
     /// Ends everything and waits until it is written: the traffic is over.
     pub(super) fn finish(&mut self) {
-        self.close_due(Timestamp { nanos: i64::MAX, digits: 9 });
-        self.gathering.drain(..).for_each(|gathering| self.shelf.put(gathering.bundle));
+        self.gathering.iter_mut().for_each(|gathering| gathering.left = 0);
+        self.close_due(Timestamp::default());
         self.shelf.finish();
     }
 

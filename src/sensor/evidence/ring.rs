@@ -4,7 +4,7 @@ use crate::address::Timestamp;
 use crate::capture::{Frame, Link};
 use std::collections::VecDeque;
 
-/// The largest frame that is kept, in octets; interfaces and usual captures bring none that is larger.
+/// The largest frame that may be added, in octets; interfaces and usual captures bring none that is larger.
 pub(super) const LARGEST: usize = 256 << 10;
 /// Of the ring's memory, the part that is for what is known of packets beside their octets: one of so many.
 const HEADS: usize = 4;
@@ -33,6 +33,8 @@ pub(super) struct Ring {
     marks: VecDeque<u64>,
     /// Entries kept at most.
     most: usize,
+    /// Entries that have made room.
+    gone: u64,
 }
 
 impl Ring {
@@ -47,16 +49,14 @@ impl Ring {
             entries: VecDeque::with_capacity(most),
             marks: VecDeque::with_capacity(most),
             most,
+            gone: 0,
         }
     }
 
-    /// Adds a frame.
+    /// Adds a frame of at most [`LARGEST`] octets.
     #[inline]
     pub(super) fn push(&mut self, mark: u64, frame: &Frame<'_>) {
         let length = frame.data.len();
-        if length > LARGEST {
-            return;
-        }
         let size = self.octets.len();
         if length > size - self.place {
             // A frame lies in one piece: what is left at the end stays empty.
@@ -69,6 +69,7 @@ impl Ring {
         {
             self.entries.pop_front();
             self.marks.pop_front();
+            self.gone += 1;
         }
         if let Some(octets) = self.octets.get_mut(self.place..self.place + length) {
             octets.copy_from_slice(frame.data);
@@ -85,6 +86,24 @@ impl Ring {
         self.marks.push_back(mark);
         self.place += length;
         self.written = end;
+    }
+
+    /// Gives another mark to the last `count` packets that have this one; returns where they are, the earliest first.
+    pub(super) fn mark_anew(&mut self, mark: u64, count: usize, anew: u64) -> Vec<usize> {
+        let own = self.marks.iter_mut().enumerate().rev().filter(|(_, other)| **other == mark).take(count);
+        let mut places: Vec<usize> = own.map(|(at, own)| (*own = anew, at).1).collect();
+        places.reverse();
+        places
+    }
+
+    /// How many frames were added before the one at a place.
+    pub(super) fn order(&self, at: usize) -> u64 {
+        self.gone + at as u64
+    }
+
+    /// The same of the frame added last.
+    pub(super) fn last(&self) -> u64 {
+        self.order(self.entries.len()).saturating_sub(1)
     }
 
     /// Where the packets of a conversation are around the latest one with this number: at most `before` up to and with
@@ -152,8 +171,6 @@ mod tests {
                 assert!(frame.data.iter().all(|octet| *octet == frame.number as u8), "{}", frame.number);
             }
         }
-        push(&mut ring, 1, 0, &vec![0; LARGEST + 1]);
-        assert_eq!(ring.entries.back().unwrap().number, number, "a frame that is too large is passed over");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The packets that one worker of several has seen in a round, and those of all of them in the order of the capture.
 
+use super::Marks;
 use crate::address::Timestamp;
 use crate::capture::{Frame, Link};
 
@@ -15,7 +16,7 @@ pub(in crate::sensor) struct Roll {
 
 struct Head {
     order: u64,
-    mark: u64,
+    marks: Marks,
     ts: Timestamp,
     number: u64,
     link: Link,
@@ -26,14 +27,14 @@ struct Head {
 }
 
 impl Roll {
-    /// Adds a packet of the conversation with this mark; `order` counts the frames of all workers.
-    pub(in crate::sensor) fn push(&mut self, order: u64, mark: u64, frame: &Frame<'_>) {
+    /// Adds a packet with its marks; `order` counts the frames of all workers.
+    pub(in crate::sensor) fn push(&mut self, order: u64, marks: Marks, frame: &Frame<'_>) {
         if frame.data.len() > super::ring::LARGEST {
             return;
         }
         let Frame { ts, number, source, link, wire_len, data } = *frame;
         self.octets.extend_from_slice(data);
-        self.heads.push(Head { order, mark, ts, number, link, source, wire_len, end: self.octets.len() });
+        self.heads.push(Head { order, marks, ts, number, link, source, wire_len, end: self.octets.len() });
     }
 
     /// Forgets them; what memory is usual stays.
@@ -69,7 +70,7 @@ impl<'a> Rolls<'a> {
     }
 
     /// Hands on the packets up to and with this one, in order.
-    pub(in crate::sensor) fn up_to(&mut self, order: u64, mut take: impl FnMut(u64, &Frame<'_>)) {
+    pub(in crate::sensor) fn up_to(&mut self, order: u64, mut take: impl FnMut(Marks, &Frame<'_>)) {
         loop {
             // That with the earliest packet, and how far it may go before another has its turn.
             let mut first: Option<(u64, usize)> = None;
@@ -90,9 +91,9 @@ impl<'a> Rolls<'a> {
             };
             let began = reader.at;
             while let Some(head) = reader.roll.heads.get(reader.at).filter(|head| head.order <= until) {
-                let Head { mark, ts, number, link, source, wire_len, end, .. } = *head;
+                let Head { marks, ts, number, link, source, wire_len, end, .. } = *head;
                 let data = reader.roll.octets.get(reader.start..end).unwrap_or_default();
-                take(mark, &Frame { ts, number, source, link, wire_len, data });
+                take(marks, &Frame { ts, number, source, link, wire_len, data });
                 (reader.at, reader.start) = (reader.at + 1, end);
             }
             if reader.at == began {
@@ -115,13 +116,13 @@ mod tests {
             let ts = Timestamp::from_nanos(0);
             let frame =
                 Frame { ts, number: order, source: 0, link: Link::Ethernet, wire_len: 3, data: &data };
-            rolls[place].push(order, order + 1, &frame);
+            rolls[place].push(order, Marks { own: order + 1, fragments: 0 }, &frame);
         }
         let mut all = Rolls::new(rolls.iter());
         let mut seen = Vec::new();
         for order in [0, 1, 7, 7, 60, u64::MAX] {
-            all.up_to(order, |mark, frame| {
-                assert_eq!((mark, frame.data), (frame.number + 1, &[frame.number as u8; 3][..]));
+            all.up_to(order, |marks, frame| {
+                assert_eq!((marks.own, frame.data), (frame.number + 1, &[frame.number as u8; 3][..]));
                 seen.push(frame.number);
             });
             assert_eq!(seen, (1..=order.min(100)).collect::<Vec<u64>>());
