@@ -363,11 +363,11 @@ mod tests {
             assert_eq!(folder.put(id(millis), &[1; 100], false).unwrap(), 0);
         }
         assert_eq!(folder.put(id(6), &[1; 100], true).unwrap(), 1);
-        assert_eq!(folder.put(id(6), &[1; 900], false).unwrap(), 2, "300 octets before are 1,100 now");
+        assert_eq!(folder.put(id(6), &[1; 950], false).unwrap(), 2, "1,150 octets are too many, 1,050 too");
         assert_eq!(names(at.path()).first().unwrap(), &name_of(id(6)));
         assert_eq!(names(at.path()).len(), 4);
         let folder = Folder::open(at.path(), 3, 1000).unwrap();
-        assert_eq!((folder.own.len(), folder.octets), (1, 900));
+        assert_eq!((folder.own.len(), folder.octets), (1, 950));
     }
 
     #[test]
