@@ -7,21 +7,20 @@
 //! Everything here follows from the packets, their order and their times, so that a replay keeps the same evidence
 //! however many workers it has. What is refused at a bound is counted; the alert goes out all the same.
 
+mod marks;
 mod ring;
 mod roll;
 
+pub(super) use marks::{Marker, Marks};
 pub(super) use roll::{Roll, Rolls};
 
-use crate::address::{Address, Endpoint, Mac, Timestamp, Transport};
+use crate::address::Timestamp;
 use crate::alert::Alert;
 use crate::capture::Frame;
 use crate::event::Flow;
 use crate::output::evidence::{Bundle, Head, Remark, Shelf, Stored};
-use crate::packet::Packet;
-use foldhash::fast::RandomState;
 use ring::Ring;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 use ulid::Ulid;
 
 /// How long packets are awaited after the one that raised the alert, in nanoseconds.
@@ -83,71 +82,6 @@ impl Counts {
     pub fn losses(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let reasons = Counts::REASONS.into_iter().zip(self.lost);
         reasons.map(|((word, words), count)| (word, words, count)).filter(|(_, _, count)| *count > 0)
-    }
-}
-
-/// What tells whose a packet is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Marks {
-    /// Of its conversation; of its datagram where it is a fragment.
-    own: u64,
-    /// Of the fragments that may have come before it; 0 where there were none.
-    fragments: u64,
-}
-
-/// Tells conversations apart by a number: the same for both directions, and nobody outside can know it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Marker {
-    seed: RandomState,
-    /// Whether there was a fragment; without any, nobody asks which ones belong to a packet.
-    fragments: bool,
-}
-
-impl Marker {
-    /// The marks of a packet.
-    #[inline]
-    pub(super) fn packet(&self, packet: &Packet<'_>) -> Marks {
-        let own = self.mark(&packet.src, &packet.dst, packet.transport);
-        Marks { own, fragments: if self.fragments { self.datagram(packet) } else { 0 } }
-    }
-
-    /// The marks of a fragment.
-    pub(super) fn fragment(&mut self, fragment: &Packet<'_>) -> Marks {
-        self.fragments = true;
-        let own = self.datagram(fragment);
-        Marks { own, fragments: own }
-    }
-
-    /// The mark of the datagram that fragments become.
-    #[cold]
-    fn datagram(&self, packet: &Packet<'_>) -> u64 {
-        self.seed.hash_one((packet.src.address, packet.dst.address, packet.ip_id)).max(1)
-    }
-
-    /// The mark of the conversation between two ends.
-    #[inline]
-    fn mark(&self, a: &Endpoint, b: &Endpoint, transport: Transport) -> u64 {
-        let [low, high] = if a <= b { [a, b] } else { [b, a] };
-        let mut hasher = self.seed.build_hasher();
-        for end in [low, high] {
-            match end.address {
-                Address::V4(ip) => hasher.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(end.port)),
-                Address::V6(ip) => {
-                    hasher.write_u128(ip.to_bits());
-                    hasher.write_u16(end.port);
-                }
-                Address::Mac(Mac([a, b, c, d, e, f])) => {
-                    hasher.write_u64(u64::from_be_bytes([0, 1, a, b, c, d, e, f]));
-                }
-            }
-        }
-        hasher.write_u32(match transport {
-            Transport::Tcp => 6,
-            Transport::Udp => 17,
-            Transport::Ip(protocol) => protocol.into(),
-            Transport::Ethernet(kind) => 0x1_0000 | u32::from(kind),
-        });
-        hasher.finish()
     }
 }
 
@@ -312,7 +246,7 @@ impl Keeper {
             self.rate += 1;
             return None;
         }
-        let mark = self.marker.mark(&flow.src, &flow.dst, flow.transport);
+        let mark = self.marker.conversation(&flow.src, &flow.dst, flow.transport);
         let Some(mut gathering) = self.reach_back(mark, alert) else {
             self.out_of_reach += 1;
             return None;
