@@ -3,7 +3,7 @@
 use crate::address::{Address, Endpoint, Mac, Transport};
 use crate::packet::Packet;
 use foldhash::fast::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 
 /// What tells whose a packet is.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +15,19 @@ pub(in crate::sensor) struct Marks {
 }
 
 /// Tells conversations apart by a number: the same for both directions, and nobody outside can know it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in crate::sensor) struct Marker {
-    seed: RandomState,
+    /// Keys that differ from run to run.
+    keys: [u64; 4],
     /// Whether there was a fragment; without any, nobody asks which ones belong to a packet.
     fragments: bool,
+}
+
+impl Default for Marker {
+    fn default() -> Self {
+        let seed = RandomState::default();
+        Marker { keys: [0, 1, 2, 3].map(|place| seed.hash_one(place)), fragments: false }
+    }
 }
 
 impl Marker {
@@ -37,37 +45,49 @@ impl Marker {
         Marks { own, fragments: own }
     }
 
-    /// The mark of the datagram that fragments become.
+    /// The mark of the datagram that fragments become: that of its sender, its receiver and its identification.
     #[cold]
     fn datagram(&self, packet: &Packet<'_>) -> u64 {
-        self.seed.hash_one((packet.src.address, packet.dst.address, packet.ip_id)).max(1)
+        let [a, b, c, _] = self.keys;
+        let end = |end: Endpoint| self.end(&Endpoint { port: 0, ..end });
+        let ends = folded(end(packet.src) ^ b, end(packet.dst) ^ c);
+        folded(ends ^ u64::from(packet.ip_id), !a).max(1)
     }
 
     /// The mark of the conversation between two ends.
     #[inline]
     pub(super) fn conversation(&self, a: &Endpoint, b: &Endpoint, transport: Transport) -> u64 {
-        let [low, high] = if a <= b { [a, b] } else { [b, a] };
-        let mut hasher = self.seed.build_hasher();
-        for end in [low, high] {
-            match end.address {
-                Address::V4(ip) => hasher.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(end.port)),
-                Address::V6(ip) => {
-                    hasher.write_u128(ip.to_bits());
-                    hasher.write_u16(end.port);
-                }
-                Address::Mac(Mac([a, b, c, d, e, f])) => {
-                    hasher.write_u64(u64::from_be_bytes([0, 1, a, b, c, d, e, f]));
-                }
-            }
-        }
-        hasher.write_u32(match transport {
+        let kind = match transport {
             Transport::Tcp => 6,
             Transport::Udp => 17,
             Transport::Ip(protocol) => protocol.into(),
-            Transport::Ethernet(kind) => 0x1_0000 | u32::from(kind),
-        });
-        hasher.finish()
+            Transport::Ethernet(kind) => 0x1_0000 | u64::from(kind),
+        };
+        let (a, b) = (self.end(a), self.end(b));
+        let [low, high, last, _] = self.keys;
+        folded(folded(a.min(b) ^ low, a.max(b) ^ high) ^ kind, last)
     }
+
+    /// One end as a number.
+    #[inline]
+    fn end(&self, end: &Endpoint) -> u64 {
+        match end.address {
+            Address::V4(ip) => u64::from(ip.to_bits()) << 16 | u64::from(end.port),
+            Address::V6(ip) => {
+                let [.., high, low] = self.keys;
+                let bits = ip.to_bits();
+                folded((bits >> 64) as u64 ^ high, bits as u64 ^ low).wrapping_add(u64::from(end.port))
+            }
+            Address::Mac(Mac([a, b, c, d, e, f])) => u64::from_be_bytes([0, 1, a, b, c, d, e, f]),
+        }
+    }
+}
+
+/// Both halves of a product, so that every bit of either factor matters.
+#[inline]
+fn folded(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

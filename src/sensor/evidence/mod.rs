@@ -210,9 +210,9 @@ impl Keeper {
             return;
         }
         let count = self.fragments.remove(&fragments).unwrap_or(0);
-        for at in self.ring.mark_anew(fragments, count, own) {
-            if let Some(earlier) = self.ring.frame(at) {
-                let (order, data) = (self.ring.order(at), earlier.data.to_vec());
+        for order in self.ring.mark_anew(fragments, count, own) {
+            if let Some(earlier) = self.ring.frame(order) {
+                let data = earlier.data.to_vec();
                 self.gather(own, order, &Frame { data: &data, ..earlier });
             }
         }
@@ -275,28 +275,27 @@ impl Keeper {
     /// What the ring has of the alert's conversation; `None` where the packet that raised it is not there any more.
     fn reach_back(&self, mark: u64, alert: &Alert) -> Option<Gathering> {
         let Keeping { before, after, .. } = self.keeping;
-        let (places, raised) = self.ring.around(mark, alert.frame, before, after)?;
-        let at = places.get(raised)?;
-        let until = self.ring.frame(*at)?.ts.nanos.saturating_add(PATIENCE);
+        let (orders, raised) = self.ring.around(mark, alert.frame, before, after)?;
+        let until = self.ring.frame(*orders.get(raised)?)?.ts.nanos.saturating_add(PATIENCE);
         let bundle = Bundle { id: alert.id, sentence: String::new(), heads: Vec::new(), octets: Vec::new() };
         let mut gathering = Gathering { mark, until, left: after, full: HALF, bundle };
         // Where not all fit, those next to the one that raised it are taken.
-        let earlier = places.get(..=raised)?;
+        let earlier = orders.get(..=raised)?;
         let mut room = HALF;
-        let fits = |at: &&usize| {
-            let length = self.ring.frame(**at).map_or(0, |frame| frame.data.len());
+        let fits = |order: &&u64| {
+            let length = self.ring.frame(**order).map_or(0, |frame| frame.data.len());
             room.checked_sub(length).inspect(|left| room = *left).is_some()
         };
         let count = earlier.iter().rev().take_while(fits).count();
-        for at in earlier.iter().skip(earlier.len() - count) {
-            let remark = if *at == *earlier.last()? { Remark::Raised } else { Remark::None };
-            gathering.add(self.ring.order(*at), &self.ring.frame(*at)?, remark);
+        for order in earlier.iter().skip(earlier.len() - count) {
+            let remark = if order == earlier.last()? { Remark::Raised } else { Remark::None };
+            gathering.add(*order, &self.ring.frame(*order)?, remark);
         }
         gathering.full = gathering.bundle.octets.len() + HALF;
-        for at in places.get(raised + 1..)? {
-            let frame = self.ring.frame(*at)?;
+        for order in orders.get(raised + 1..)? {
+            let frame = self.ring.frame(*order)?;
             if frame.ts.nanos <= until && gathering.left > 0 {
-                let fits = gathering.add(self.ring.order(*at), &frame, Remark::None);
+                let fits = gathering.add(*order, &frame, Remark::None);
                 gathering.left = if fits { gathering.left - 1 } else { 0 };
             }
         }

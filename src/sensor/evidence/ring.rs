@@ -1,4 +1,4 @@
-//! The packets seen last, in memory of a fixed size: the oldest make room.
+//! The packets seen last, in memory of a fixed size: what comes takes the place of the oldest.
 
 use crate::address::Timestamp;
 use crate::capture::{Frame, Link};
@@ -12,7 +12,8 @@ const HEADS: usize = 4;
 /// What is known of a frame beside its octets and its mark.
 #[derive(Clone, Copy)]
 struct Entry {
-    ts: Timestamp,
+    /// When it was captured, in nanoseconds since the epoch.
+    nanos: i64,
     number: u64,
     /// Where its octets begin, counted over all that were ever written.
     start: u64,
@@ -22,34 +23,34 @@ struct Entry {
     source: u16,
 }
 
-/// The packets seen last.
+/// The packets seen last. Each has an order: how many were added before it.
 pub(super) struct Ring {
     octets: Vec<u8>,
     /// Where the next frame's octets go: in the memory, and counted over all.
     place: usize,
     written: u64,
-    entries: VecDeque<Entry>,
+    /// What is known of the frame of an order is at that order by the length of these, which is a power of two.
+    entries: Vec<Entry>,
     /// The mark of each entry, by themselves: they are looked through.
-    marks: VecDeque<u64>,
-    /// Entries kept at most.
-    most: usize,
-    /// Entries that have made room.
-    gone: u64,
+    marks: Vec<u64>,
+    /// Frames added.
+    count: u64,
 }
 
 impl Ring {
     /// In so many octets of memory, all in all.
     pub(super) fn new(memory: usize) -> Ring {
-        let heads = memory / HEADS;
-        let most = (heads / (size_of::<Entry>() + size_of::<u64>())).max(1);
+        let each = size_of::<Entry>() + size_of::<u64>();
+        let most = 1 << (memory / HEADS / each).max(1).ilog2();
+        let none =
+            Entry { nanos: 0, number: 0, start: 0, length: 0, wire_len: 0, link: Link::Ethernet, source: 0 };
         Ring {
-            octets: vec![0; (memory - heads).max(LARGEST)],
+            octets: vec![0; (memory.saturating_sub(most * each)).max(LARGEST)],
             place: 0,
             written: 0,
-            entries: VecDeque::with_capacity(most),
-            marks: VecDeque::with_capacity(most),
-            most,
-            gone: 0,
+            entries: vec![none; most],
+            marks: vec![0; most],
+            count: 0,
         }
     }
 
@@ -57,88 +58,102 @@ impl Ring {
     #[inline]
     pub(super) fn push(&mut self, mark: u64, frame: &Frame<'_>) {
         let length = frame.data.len();
-        let size = self.octets.len();
-        if length > size - self.place {
+        let left = self.octets.len() - self.place;
+        if length > left {
             // A frame lies in one piece: what is left at the end stays empty.
-            self.written += (size - self.place) as u64;
+            self.written += left as u64;
             self.place = 0;
-        }
-        let end = self.written + length as u64;
-        while self.entries.len() >= self.most
-            || self.entries.front().is_some_and(|first| first.start + (size as u64) < end)
-        {
-            self.entries.pop_front();
-            self.marks.pop_front();
-            self.gone += 1;
         }
         if let Some(octets) = self.octets.get_mut(self.place..self.place + length) {
             octets.copy_from_slice(frame.data);
         }
-        self.entries.push_back(Entry {
-            ts: frame.ts,
-            number: frame.number,
-            start: self.written,
-            length: length as u32,
-            wire_len: frame.wire_len,
-            link: frame.link,
-            source: frame.source,
-        });
-        self.marks.push_back(mark);
+        let at = self.at(self.count);
+        if let (Some(entry), Some(own)) = (self.entries.get_mut(at), self.marks.get_mut(at)) {
+            *entry = Entry {
+                nanos: frame.ts.nanos,
+                number: frame.number,
+                start: self.written,
+                length: length as u32,
+                wire_len: frame.wire_len,
+                link: frame.link,
+                source: frame.source,
+            };
+            *own = mark;
+        }
+        self.count += 1;
         self.place += length;
-        self.written = end;
+        self.written += length as u64;
     }
 
-    /// Gives another mark to the last `count` packets that have this one; returns where they are, the earliest first.
-    pub(super) fn mark_anew(&mut self, mark: u64, count: usize, anew: u64) -> Vec<usize> {
-        let own = self.marks.iter_mut().enumerate().rev().filter(|(_, other)| **other == mark).take(count);
-        let mut places: Vec<usize> = own.map(|(at, own)| (*own = anew, at).1).collect();
-        places.reverse();
-        places
+    fn at(&self, order: u64) -> usize {
+        order as usize & (self.entries.len() - 1)
     }
 
-    /// How many frames were added before the one at a place.
-    pub(super) fn order(&self, at: usize) -> u64 {
-        self.gone + at as u64
-    }
-
-    /// The same of the frame added last.
+    /// The order of the frame added last.
     pub(super) fn last(&self) -> u64 {
-        self.order(self.entries.len()).saturating_sub(1)
+        self.count.saturating_sub(1)
     }
 
-    /// Where the packets of a conversation are around the latest one with this number: at most `before` up to and with
-    /// it, and the first `after` that follow it. The second is the place of it among them. `None` where it is not there.
+    /// What is known of a frame, where its octets are still there.
+    fn entry(&self, order: u64) -> Option<&Entry> {
+        let there = order < self.count && self.count - order <= self.entries.len() as u64;
+        let entry = self.entries.get(self.at(order)).filter(|_| there)?;
+        (self.written - entry.start <= self.octets.len() as u64).then_some(entry)
+    }
+
+    /// The orders of the frames with this mark that are there, the latest first.
+    fn marked(&self, mark: u64) -> impl Iterator<Item = u64> {
+        let earliest = self.count.saturating_sub(self.entries.len() as u64);
+        let own =
+            (earliest..self.count).rev().filter(move |order| self.marks.get(self.at(*order)) == Some(&mark));
+        own.take_while(|order| self.entry(*order).is_some())
+    }
+
+    /// Gives another mark to the last `count` packets that have this one; returns their orders, the earliest first.
+    pub(super) fn mark_anew(&mut self, mark: u64, count: usize, anew: u64) -> Vec<u64> {
+        let mut orders: Vec<u64> = self.marked(mark).take(count).collect();
+        orders.reverse();
+        for order in &orders {
+            let at = self.at(*order);
+            if let Some(own) = self.marks.get_mut(at) {
+                *own = anew;
+            }
+        }
+        orders
+    }
+
+    /// The packets of a conversation around the latest one with this number, by their orders: at most `before` up to
+    /// and with it, and the first `after` that follow it. The second is the place of it among them. `None` where it is
+    /// not there.
     pub(super) fn around(
         &self,
         mark: u64,
         number: u64,
         before: usize,
         after: usize,
-    ) -> Option<(Vec<usize>, usize)> {
-        let mut places = VecDeque::new();
+    ) -> Option<(Vec<u64>, usize)> {
+        let mut orders = VecDeque::new();
         let mut earlier = 0;
-        let own = self.marks.iter().enumerate().rev().filter(|(_, other)| **other == mark);
-        for (at, _) in own {
-            if earlier == 0 && self.entries.get(at)?.number != number {
-                places.push_front(at);
-                places.truncate(after);
-                continue;
+        for order in self.marked(mark) {
+            orders.push_front(order);
+            if earlier > 0 || self.entry(order)?.number == number {
+                earlier += 1;
+            } else {
+                orders.truncate(after);
             }
-            places.push_front(at);
-            earlier += 1;
-            if earlier >= before {
+            if earlier >= before && earlier > 0 {
                 break;
             }
         }
-        Some((places.into(), earlier.checked_sub(1)?))
+        Some((orders.into(), earlier.checked_sub(1)?))
     }
 
-    /// The frame at a place.
-    pub(super) fn frame(&self, at: usize) -> Option<Frame<'_>> {
-        let Entry { ts, number, start, length, wire_len, link, source } = *self.entries.get(at)?;
+    /// The frame of this order.
+    pub(super) fn frame(&self, order: u64) -> Option<Frame<'_>> {
+        let Entry { nanos, number, start, length, wire_len, link, source } = *self.entry(order)?;
         let start = (start % self.octets.len() as u64) as usize;
         let data = self.octets.get(start..start + length as usize)?;
-        Some(Frame { ts, number, source, link, wire_len, data })
+        Some(Frame { ts: Timestamp::from_nanos(nanos), number, source, link, wire_len, data })
     }
 }
 
@@ -152,34 +167,37 @@ mod tests {
         ring.push(mark, &Frame { ts, number, source: 0, link: Link::Ethernet, wire_len, data });
     }
 
-    /// Whatever the lengths, what is there has its own octets, nothing is there twice, and only the oldest go.
+    /// Whatever the lengths, what is there has its own octets, and only the oldest are not.
     #[test]
     fn frames_keep_their_octets_until_the_oldest_go() {
         let mut ring = Ring::new(1 << 20);
         let mut number = 0;
         for round in 0..400u64 {
-            for length in [0, 1, 60, 1514, 9000, 200_000][..=(round % 6) as usize].iter() {
-                number += 1;
+            for length in &[0, 1, 60, 1514, 9000, 200_000][..=(round % 6) as usize] {
                 push(&mut ring, number % 3, number, &vec![number as u8; *length]);
+                number += 1;
             }
-            let kept = ring.entries.len() as u64;
-            assert!(kept >= number.min(3), "{kept}");
-            for (at, entry) in ring.entries.iter().enumerate() {
-                assert_eq!(entry.number, number - kept + 1 + at as u64);
-                let frame = ring.frame(at).unwrap();
-                assert_eq!(frame.data.len(), entry.length as usize);
-                assert!(frame.data.iter().all(|octet| *octet == frame.number as u8), "{}", frame.number);
+            let kept: Vec<Frame<'_>> = (0..number).filter_map(|order| ring.frame(order)).collect();
+            assert!(kept.len() as u64 >= number.min(3), "{}", kept.len());
+            for (frame, expected) in kept.iter().zip(number - kept.len() as u64..) {
+                assert_eq!((frame.number, frame.data.len()), (expected, frame.wire_len as usize));
+                assert!(frame.data.iter().all(|octet| *octet == expected as u8), "{expected}");
             }
         }
     }
 
     #[test]
     fn memory_is_bounded_for_the_smallest_frames_too() {
-        let mut ring = Ring::new(1 << 20);
-        let (entries, marks) = (ring.entries.capacity(), ring.marks.capacity());
-        (0..100_000).for_each(|number| push(&mut ring, 1, number, &[]));
-        assert!(ring.entries.len() == ring.most && ring.marks.len() == ring.most);
-        assert_eq!((ring.entries.capacity(), ring.marks.capacity()), (entries, marks));
+        for memory in [1 << 20, 8 << 20] {
+            let mut ring = Ring::new(memory);
+            (0..100_000).for_each(|number| push(&mut ring, 1, number, &[]));
+            let entries = ring.entries.capacity() * size_of::<Entry>();
+            let all = ring.octets.capacity() + entries + ring.marks.capacity() * size_of::<u64>();
+            assert!(all <= memory && all > memory / 8 * 7, "{all}");
+            let kept = ring.marked(1).count();
+            assert_eq!(kept, ring.entries.len());
+            assert_eq!(ring.frame(100_000 - kept as u64).unwrap().number, 100_000 - kept as u64);
+        }
     }
 
     #[test]
@@ -187,8 +205,8 @@ mod tests {
         let mut ring = Ring::new(1 << 20);
         (1..=30).for_each(|number| push(&mut ring, number % 3, number, &[1]));
         let numbers = |number, before, after| {
-            let (places, raised) = ring.around(1, number, before, after)?;
-            let numbers: Vec<u64> = places.iter().map(|at| ring.frame(*at).unwrap().number).collect();
+            let (orders, raised) = ring.around(1, number, before, after)?;
+            let numbers: Vec<u64> = orders.iter().map(|order| ring.frame(*order).unwrap().number).collect();
             Some((numbers, raised))
         };
         assert_eq!(numbers(16, 3, 2), Some((vec![10, 13, 16, 19, 22], 2)));
