@@ -210,7 +210,7 @@ impl Plant {
         let flow = Flow::new(address(src, 50000), address(dst, port), Transport::Tcp);
         let verdict = self.rules.judge_conversation(&flow, self.now, &mut self.memory);
         let Plant { rules, desk, said, now, .. } = self;
-        desk.conversation(*now, 1, &flow, &verdict, rules, &mut |alert| said.push(alert.summary));
+        desk.conversation(*now, 1, &flow, &verdict, rules, &mut |alert: Alert| said.push(alert.summary));
         self
     }
 }

@@ -2,7 +2,7 @@
 
 use super::gathered::Gathered;
 use super::story::Story;
-use super::{Alert, AlertKind, Allowance, Grouping, Severity};
+use super::{Alert, AlertKind, Allowance, Grouping, Severity, Taker};
 use crate::address::{Address, Endpoint, Timestamp, Transport};
 use crate::event::{Flow, Space, Verb, Vocabulary};
 use crate::policy::{Rule, Why};
@@ -60,14 +60,14 @@ pub(super) fn grow(
     gather: impl FnOnce(&mut Gathered),
     grouping: Grouping,
     window: u64,
-    emit: &mut dyn FnMut(Alert),
+    taker: &mut dyn Taker,
 ) {
     group.alert.count += 1;
     group.alert.last_seen = group.alert.last_seen.max(ts);
     gather(&mut group.gathered);
     if grouping == Grouping::Live && ts.since(group.sent.0) >= window {
         group.sent = (ts, group.alert.count);
-        emit(group.finished());
+        taker.alert(group.finished());
     }
 }
 

@@ -42,7 +42,7 @@ mod terminal;
 mod tests;
 
 pub use attack::technique_name;
-pub use desk::{Counts, Desk, Grouping};
+pub use desk::{Counts, Desk, Grouping, Taker};
 
 use crate::address::{Endpoint, Timestamp};
 use crate::event::{Json, Object, Value};
@@ -210,7 +210,7 @@ pub struct Alert {
     pub points: Vec<AlertPoints>,
     /// The values that it is about, the first 64 of them.
     pub values: Vec<Kept>,
-    /// Where the packets are kept.
+    /// Where its packets are kept, or will be in a moment.
     pub evidence: Option<String>,
     /// The sensor that saw it.
     pub sensor: Arc<str>,

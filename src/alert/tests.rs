@@ -268,7 +268,7 @@ fn other_conversations_are_alerts_of_their_own_kind() {
         let mut flow = flow(src, "10.20.1.3");
         flow.dst.port = port;
         let verdict = rules.judge_conversation(&flow, Timestamp::default(), &mut Memory::default());
-        desk.conversation(Timestamp::default(), 9, &flow, &verdict, &rules, &mut |alert| {
+        desk.conversation(Timestamp::default(), 9, &flow, &verdict, &rules, &mut |alert: Alert| {
             said.push((
                 alert.kind.name(),
                 alert.proto,

@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         audit,
         inventory,
         store,
+        evidence: config.evidence.clone(),
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();

@@ -11,7 +11,7 @@
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
-use super::config::Limits;
+use super::config::{EvidenceTable, Limits};
 use super::keeper::{Keeper, Note};
 use super::pipeline::{self, Parts, Pipeline};
 use super::player::Player;
@@ -25,6 +25,7 @@ use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
+use crate::output::evidence::{Behind, EvidenceError, Folder, Shelf};
 use crate::policy::{self, RuleSet};
 use crate::store::{Store, StoreError};
 use crate::web::replays::Replays;
@@ -75,6 +76,8 @@ pub struct Setup {
     /// Keeps alerts, the inventory, rules in force and the audit trail; without it they are kept as long as the sensor
     /// runs.
     pub store: Option<Store>,
+    /// Whether the packets of alerts are kept, and where.
+    pub evidence: EvidenceTable,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -89,6 +92,9 @@ pub enum SensorError {
     /// There is no store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The packets of alerts cannot be kept.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// A thread or the runtime cannot be started.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -146,6 +152,7 @@ struct Tap {
 pub struct Sensor {
     setup: Setup,
     captures: Vec<Live>,
+    evidence: Option<Folder>,
     runtime: tokio::runtime::Runtime,
     server: Server,
     metrics: Arc<Metrics>,
@@ -164,6 +171,8 @@ impl Sensor {
         if let Some(warning) = drop_privileges() {
             tracing::warn!("{warning}");
         }
+        // With the rights that it will be written with.
+        let evidence = setup.evidence.open()?;
         let metrics = Arc::new(Metrics::new());
         let ready = Ready::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -172,7 +181,8 @@ impl Sensor {
             None => Store::in_memory()?,
         };
         let stock = setup.inventory.clone().unwrap_or_else(inventory);
-        let site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
+        let mut site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
+        site.evidence = setup.evidence.folder.clone();
         site.rules.store(setup.rules.clone());
         let site = Arc::new(site);
         let shared = Shared {
@@ -182,7 +192,7 @@ impl Sensor {
             replays: Replays::new(Arc::new(Player)),
         };
         let server = runtime.block_on(Server::bind(setup.listen, shared))?;
-        Ok(Sensor { setup, captures, runtime, server, metrics, ready, site })
+        Ok(Sensor { setup, captures, evidence, runtime, server, metrics, ready, site })
     }
 
     /// Adds an output that gets every alert.
@@ -195,7 +205,7 @@ impl Sensor {
     /// # Errors
     /// Where the last interface fails.
     pub fn watch(self, stop: &Stop) -> Result<Pipeline, SensorError> {
-        let Sensor { setup, captures, runtime, server, metrics, ready, site } = self;
+        let Sensor { setup, captures, evidence, runtime, server, metrics, ready, site } = self;
         let until = stop.clone();
         runtime.spawn(server.serve(async move {
             while !until.is_set() {
@@ -243,6 +253,10 @@ impl Sensor {
         let mut pipeline = Pipeline::with_workers(parts, setup.workers)?;
         if setup.inventory.is_some() {
             pipeline.take_stock(inventory::Limits::live().often());
+        }
+        if let Some(folder) = evidence {
+            let names = taps.iter().map(|tap| tap.name.clone()).collect();
+            pipeline.keep_evidence(setup.evidence.keeping(), Shelf::start(folder, names, Behind::Lose)?);
         }
         let mut worker = Worker {
             pipeline,
@@ -570,6 +584,16 @@ impl Worker {
         };
         for bound in bounds(&self.pipeline).iter().filter(|bound| bound.reached > 0) {
             once(bound.what.into(), bound.sentence(&self.limits));
+        }
+        let losses = self.pipeline.evidence().unwrap_or_default();
+        for (reason, words, count) in losses.losses() {
+            once(
+                format!("evidence {reason}"),
+                format!(
+                    "alerts went out without evidence ({count} so far): {words}. They are counted in \
+                     wayside_evidence_lost_total{{reason=\"{reason}\"}}"
+                ),
+            );
         }
         for tap in &self.taps {
             let name = &tap.name;

@@ -1,6 +1,7 @@
 //! From the counts of a worker to the series of the metrics.
 
 use super::config::Limits;
+use super::evidence;
 use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
@@ -81,6 +82,13 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }
     metrics.silent_expectations.set(silent as i64);
+    if let Some(evidence) = pipeline.evidence() {
+        raise(&metrics.evidence_written, evidence.written);
+        raise(&metrics.evidence_removed, evidence.removed);
+        for ((reason, _), count) in evidence::Counts::REASONS.into_iter().zip(evidence.lost) {
+            raise(&metrics.evidence_lost.with_label_values(&[reason]), count);
+        }
+    }
     if let Some((rules, hits)) = pipeline.rules() {
         metrics.rules.set(rules.rules().len() as i64);
         for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| *count > 0) {

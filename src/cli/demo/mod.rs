@@ -11,7 +11,7 @@ use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{self, CaptureError, Files, Frame};
 use crate::inventory;
 use crate::metrics::Metrics;
-use crate::sensor::config::Limits;
+use crate::sensor::config::{EvidenceTable, Limits};
 use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::sensor::player::Player;
@@ -112,6 +112,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         audit: None,
         inventory: Some(live::inventory()),
         store: None,
+        evidence: EvidenceTable::default(),
     })
 }
 
