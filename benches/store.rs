@@ -132,6 +132,11 @@ fn count_open(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn open_incidents(bencher: Bencher<'_, '_>) {
+    ask(bencher, |reader| reader.open_incidents(50));
+}
+
+#[divan::bench]
 fn count_a_filter(bencher: Bencher<'_, '_>) {
     ask(bencher, |reader| reader.count(&Filter { protocol: Some("dnp3".into()), ..Filter::default() }));
 }

@@ -106,22 +106,31 @@ impl fmt::Display for Address {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoAddress;
 
-/// As it is printed: six pairs of hexadecimal digits with colons.
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an IP or MAC address")
+    }
+}
+
+impl std::error::Error for NoAddress {}
+
+/// Six pairs of hexadecimal digits, apart by colons or hyphens.
 impl FromStr for Mac {
     type Err = NoAddress;
 
     fn from_str(text: &str) -> Result<Mac, NoAddress> {
         let mut octets = [0; 6];
-        let mut parts = text.split(':');
+        let mut parts = text.split([':', '-']);
         for octet in &mut octets {
-            let part = parts.next().filter(|part| part.len() == 2).ok_or(NoAddress)?;
+            let pair = |part: &&str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let part = parts.next().filter(pair).ok_or(NoAddress)?;
             *octet = u8::from_str_radix(part, 16).map_err(|_| NoAddress)?;
         }
         parts.next().map_or(Ok(Mac(octets)), |_| Err(NoAddress))
     }
 }
 
-/// As it is printed.
+/// As people write them.
 impl FromStr for Address {
     type Err = NoAddress;
 
@@ -335,5 +344,15 @@ mod tests {
         for end in ["", "10.20.1", "00:1d:9c:c7:b0", "00:1d:9c:c7:b0:70:1", "+0:1d:9c:c7:b0:7", "plc-3"] {
             assert_eq!(end.parse::<Address>(), Err(NoAddress), "{end}");
         }
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let address = |text: &str| text.parse::<Address>().ok();
+        assert_eq!(address("10.0.0.1"), Some(Address::V4([10, 0, 0, 1].into())));
+        assert_eq!(address("00:1d:9c:01:02:03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
+        assert_eq!(address("00-1D-9C-01-02-03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
+        assert_eq!(address("fe80::1"), Some(Address::V6("fe80::1".parse().unwrap())));
+        assert_eq!([address("pump"), address("00:1d:9c"), address("0:1:2:3:4:5")], [None; 3]);
     }
 }

@@ -46,7 +46,8 @@
 //! **Threads.** A replay is one thread. A live sensor has one for each interface, one that decodes and judges, one that
 //! hands out alerts, one that reloads rules, two for the store where there is one (one writes), and a runtime of one thread for the web. With `--workers N` there are N
 //! that decode and judge, each for its share of the hosts, and what they find is put in order before anybody hears of
-//! it. Between threads are bounded queues; what is lost at a bound is counted.
+//! it. Where the packets of alerts are kept, one more writes their files. Between threads are bounded queues; what is
+//! lost at a bound is counted.
 //!
 //! **Trust.** Every octet is hostile: parsers check before they read, never allocate by a length field that was not
 //! compared with what is there, and never panic; `unsafe` is forbidden.

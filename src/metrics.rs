@@ -207,6 +207,12 @@ pub struct Metrics {
     pub output_sent: IntCounterVec,
     /// Alerts that an output lost.
     pub output_lost: IntCounterVec,
+    /// Alerts whose packets were written to a file.
+    pub evidence_written: IntCounter,
+    /// Alerts whose packets were not kept, by reason.
+    pub evidence_lost: IntCounterVec,
+    /// Files of evidence removed to stay within bounds.
+    pub evidence_removed: IntCounter,
     /// Seconds between the capture of a packet and its decoding, the last one seen.
     pub capture_lag: Gauge,
     /// Alerts waiting for the store.
@@ -248,16 +254,14 @@ impl Metrics {
             registry.register(Box::new(gauge.clone())).expect("registered once");
             gauge
         };
-        let build =
-            counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(name, help).expect("a fixed valid name");
             registry.register(Box::new(counter.clone())).expect("registered once");
             counter
         };
-        let stream_gaps =
-            counter("wayside_stream_gaps_total", "Holes in TCP streams: octets that were never captured.");
+        let build =
+            counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
         let capture_lag = Gauge::new(
             "wayside_capture_lag_seconds",
             "Time between the capture of the last packet and its decoding, in seconds.",
@@ -316,7 +320,10 @@ impl Metrics {
             response,
             flows: gauge("wayside_flows", "Conversations followed at present."),
             devices: gauge("wayside_devices", "Addresses in the inventory."),
-            stream_gaps,
+            stream_gaps: counter(
+                "wayside_stream_gaps_total",
+                "Holes in TCP streams: octets that were never captured.",
+            ),
             evictions: counters(
                 "wayside_evictions_total",
                 "What was given up at a configured limit to make room, by what it was.",
@@ -340,6 +347,19 @@ impl Metrics {
             output_queue,
             output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
             output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
+            evidence_written: counter(
+                "wayside_evidence_written_total",
+                "Alerts whose packets were written to a file.",
+            ),
+            evidence_lost: counters(
+                "wayside_evidence_lost_total",
+                "Alerts whose packets were not kept although evidence is asked for, by reason.",
+                &["reason"],
+            ),
+            evidence_removed: counter(
+                "wayside_evidence_removed_total",
+                "Files of evidence removed to stay within the bounds of their folder.",
+            ),
             capture_lag,
             store_queue: gauge(
                 "wayside_store_queue",
@@ -365,6 +385,12 @@ impl Metrics {
 
     fn response_histogram(&self, protocol: &str) -> Histogram {
         self.response.with_label_values(&[protocol])
+    }
+
+    /// How many answers of a protocol had a known time, and the sum of those times in seconds.
+    pub fn answers(&self, protocol: &str) -> (u64, f64) {
+        let histogram = self.response_histogram(protocol);
+        (histogram.get_sample_count(), histogram.get_sample_sum())
     }
 
     /// Takes over the counts of a worker. Call it with the same worker's tally each time.

@@ -21,7 +21,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("alert", &["address", "event", "policy", "detect"]),
         ("output", &["address", "alert", "event", "inventory"]),
         ("store", &["address", "alert", "event", "inventory"]),
-        ("web", &["address", "store", "alert", "inventory", "metrics"]),
+        ("web", &["address", "event", "policy", "store", "alert", "inventory", "metrics"]),
         (
             "sensor",
             &[

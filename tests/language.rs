@@ -210,7 +210,7 @@ impl Plant {
         let flow = Flow::new(address(src, 50000), address(dst, port), Transport::Tcp);
         let verdict = self.rules.judge_conversation(&flow, self.now, &mut self.memory);
         let Plant { rules, desk, said, now, .. } = self;
-        desk.conversation(*now, 1, &flow, &verdict, rules, &mut |alert| said.push(alert.summary));
+        desk.conversation(*now, 1, &flow, &verdict, rules, &mut |alert: Alert| said.push(alert.summary));
         self
     }
 }
@@ -517,4 +517,109 @@ fn what_is_wrong_is_wrong_for_both() {
         assert!(by_schema, "the schema lets pass\n{text}");
         assert!(by_rules, "the rules let pass\n{text}");
     }
+}
+
+const PLANT: &str = "version = 1\n[hosts]\nscada = \"10.0.0.1\"\nplc-3 = \"10.0.1.3\"\nplc-4 = [\"10.0.1.4\", \"10.0.2.4\"]\nfield = \"10.0.1.0/24\"\n[groups]\nplcs = [\"plc-3\", \"plc-4\"]\n[zones]\nhall = { members = [\"plc-4\", \"scada\"] }\n";
+
+/// The first rule of a text, in words.
+fn in_words(rule: &str) -> String {
+    let loaded = policy::parse("a.toml", &format!("{PLANT}{rule}"), &vocabularies());
+    let rules = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).rules;
+    policy::words(&rules.rules()[0], &rules)
+}
+
+#[test]
+fn every_key_of_a_rule_is_said_in_words() {
+    for (rule, want) in [
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = 'plc-3'\nprotocol = 'modbus'\nmay = 'write'\npoints = 'holding:100-103'\nvalues = '0..450'\nrate = '12/min'\nduring = 'Mon-Fri 06:00-22:00'",
+            "scada may write holding registers 100 to 103 of plc-3 in Modbus, values 0 to 450, at most 12 a minute, Mon-Fri 06:00-22:00.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = ['scada', '10.9.9.9']\nto = 'plcs'\nprotocol = 'modbus'\nunit = [2, 3]\nmay = ['read', 'write', 'restart']\npoints = ['holding:1-2', 'holding:3', 'coil:*']",
+            "scada or 10.9.9.9 may read and write all coils and holding registers 1 to 3 of units 2 and 3 of plcs and restart, stop or start it in Modbus.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nto = 'hall'\nprotocol = 'modbus'\nfunctions = [3, 'write-multiple-registers', 99]",
+            "Anyone may use read-holding-registers, write-multiple-registers or function 99 with the zone hall in Modbus.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = ['plc-4', 'field']\nprotocol = 'dnp3'\noutstation = [4, 5]\nmay = ['select', 'operate']\npoints = 'g12:0-5'\nobjects = 'g12v1'\nvalues = ['pulse on, trip', 'pulse on, close']",
+            "scada may select and operate binary outputs 0 to 5 (g12) of outstation addresses 4 and 5 of plc-4 or field in DNP3, as g12v1, values pulse on, trip or pulse on, close.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'plc-3'\nto = 'scada'\nprotocol = ['modbus', 'dnp3']\nmay = ['report', 'identify', 'time']",
+            "plc-3 may set or ask the time of scada, ask it what it is and report to it in Modbus or DNP3.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = 'plc-3'\nprotocol = 'modbus'\nmay = 'write'\npoints = 'holding:1'\nvalues = '0..100'\nscale = 0.1\noffset = 5\nmeasure = 'bar'\nchange = '2/min'",
+            "scada may write holding register 1 of plc-3 in Modbus, values 0 to 100 bar, the number on the wire times 0.1 plus 5, changing by 2 bar in 1min at most.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = 'plc-3'\nprotocol = 'modbus'\nmay = 'write'\npoints = ['@heat', 'holding:50-52']\n[points]\nheat = { at = 'holding:10', of = 'plc-3', low = 5, high = 40, measure = '°C' }",
+            "scada may write holding registers 50 to 52 and 'heat' of plc-3 in Modbus, values within the limits of each point ('heat' 5 to 40 °C).",
+        ),
+        (
+            "[[deny]]\nname = 'a'\nto = 'plcs'\nmay = ['restart', 'program']\nseverity = 'critical'\nattack = ['T0816', 'T0843']\n[[maintenance]]\nname = 'works'\nrelaxes = 'a'\nduring = 'Sun 01:00-02:00'",
+            "Nobody may move logic or firmware to or from plcs or restart, stop or start it in any control protocol; this alerts even where another rule allows it. It is relaxed during the maintenance 'works'. Its alerts are of severity critical and name T0816 and T0843.",
+        ),
+        (
+            "[[deny]]\nname = 'a'\nfrom = 'scada'\nprotocol = 'modbus'\nmay = 'write'\npoints = 'holding:7'\nvalues = [1, 2]\nchange = 5\nrate = '3/30s'",
+            "scada may not write holding register 7 of anyone in Modbus, values 1 or 2, changing by more than 5 from one write to the next, more than 3 in 30s; this alerts even where another rule allows it.",
+        ),
+        (
+            "[[expect]]\nname = 'a'\nfrom = 'scada'\nto = 'plcs'\nprotocol = 'dnp3'\nmay = 'read'\nevery = '10s'\nduring = 'daily 06:00-22:00'",
+            "plcs is to answer scada in DNP3 at least every 10s, when asked to read, daily 06:00-22:00.",
+        ),
+        (
+            "[[expect]]\nname = 'a'\nto = ['plc-3', 'scada']\nprotocol = 'modbus'\nunit = 1\npoints = 'holding:1'\nfunctions = 3\nevery = '2 min'",
+            "Each of scada and plc-3 is to answer somebody in Modbus at least every 2min, when asked for holding register 1 of unit 1, by read-holding-registers.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nfrom = 'scada'\nto = 'field'\nprotocol = 'tcp'\nport = [22, '8000-8010']",
+            "scada may open TCP connections to ports 22 or 8000 to 8010 of field.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nto = 'plc-3'\nprotocol = 'udp'",
+            "Anyone may send UDP to any port of plc-3.",
+        ),
+        (
+            "[[deny]]\nname = 'a'\nfrom = 'scada'\nprotocol = 'icmp'",
+            "scada may not send ICMP to anyone; this alerts even where another rule allows it.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nprotocol = 'ip'\nip-protocol = 47",
+            "Anyone may send IP protocol 47 to anyone.",
+        ),
+        (
+            "[[allow]]\nname = 'a'\nprotocol = 'ethernet'\nethertype = [0x8892, 0x88b8]",
+            "Anyone may send Ethernet frames of type 0x8892 or 0x88b8 to anyone.",
+        ),
+        ("[[allow]]\nname = 'a'\nfrom = 'scada'\nprotocol = 'any'", "scada may speak anything with anyone."),
+        (
+            "[[allow]]\nname = 'a'\nfrom = '10.0.0.0/8'\nmay = 'read'",
+            "10.0.0.0/8 may read any point of anyone in any control protocol.",
+        ),
+    ] {
+        assert_eq!(in_words(rule), want, "{rule}");
+    }
+}
+
+#[test]
+fn the_shipped_rules_read_as_sentences() {
+    let loaded = policy::load(&[ours("rules").into()], &vocabularies()).unwrap();
+    let all: Vec<String> =
+        loaded.rules.rules().iter().map(|rule| policy::words(rule, &loaded.rules)).collect();
+    assert_eq!(
+        all,
+        [
+            "scada may read coils 0 to 7, discrete inputs 0 to 7, input registers 0 to 7 and holding registers 100 to 103 of unit 1 of pump-controllers in Modbus.",
+            "scada may write holding registers 100 to 103 of unit 1 of pump-controllers in Modbus, values 0 to 450.",
+            "scada may write coils 0 to 1 of unit 1 of pump-controllers in Modbus.",
+            "Nobody may move logic or firmware to or from pump-controllers or restart, stop or start it in any control protocol; this alerts even where another rule allows it. Its alerts are of severity critical.",
+            "yard-office may read coils 0 to 7, discrete inputs 0 to 7, input registers 0 to 7 and holding registers 100 to 103 of unit 1 of yard-controllers in Modbus.",
+            "yard-office may write coils 0 to 7 of unit 1 of points-controller in Modbus.",
+            "yard-office may write holding registers 0 to 7 of unit 1 of signal-controller in Modbus, values 0 to 2.",
+        ]
+    );
 }

@@ -271,3 +271,23 @@ fn two_workers_see_what_one_sees() {
     until("the count", || page(sensor.web, "/metrics").filter(|text| text.contains(written)));
     sensor.stop();
 }
+
+#[test]
+fn the_packets_of_an_alert_are_kept() {
+    let more = "[evidence]\nfolder = \"evidence\"\nafter = 1\n";
+    let Some(mut sensor) = Sensor::start_with("the_packets", &rules(450), more) else { return };
+    sensor.write_register(900);
+    let alert = until("the alert", || sensor.alerts().into_iter().next());
+    let path = sensor.path("evidence").join(format!("{}.pcapng", alert["id"].as_str().unwrap()));
+    assert_eq!(alert["evidence"].as_str(), path.to_str());
+    let bytes = until("the file", || std::fs::read(&path).ok());
+    // Name of the interface, the octets of the request, and the comment.
+    for part in
+        [&b"lo"[..], &[0, 1, 0, 0, 0, 6, 1, 6, 0, 101, 3, 132], alert["summary"].as_str().unwrap().as_bytes()]
+    {
+        assert!(bytes.windows(part.len()).any(|window| window == part), "{part:?}");
+    }
+    let written = "wayside_evidence_written_total 1\n";
+    until("the count", || page(sensor.web, "/metrics").filter(|text| text.contains(written)));
+    sensor.stop();
+}

@@ -208,6 +208,28 @@ fn counts_in_time_and_by_rule() {
 }
 
 #[test]
+fn an_incident_is_open_as_long_as_one_of_its_alerts_is() {
+    let store = filled(30);
+    let open = store.read(|reader| reader.open_incidents(2)).unwrap();
+    let last = alert(20).incident.to_string();
+    assert_eq!((open.len(), open[0].id.as_str(), open[0].alerts, open[0].open), (2, last.as_str(), 10, 10));
+    assert_eq!((open[0].first_seen, open[0].last_seen), (alert(20).ts.nanos, alert(29).ts.nanos));
+    // The worst of them, and of those the first: 23.
+    assert_eq!((open[0].severity, &open[0].summary), (Severity::Critical, &alert(23).summary));
+    let all = Filter { incident: Some(last.clone()), ..Filter::default() };
+    finds(&store, 30, all.clone(), |alert| alert.incident.to_string() == last);
+    let close = Change::Close { which: Which::Matching(Box::new(all)), note: None };
+    store.change(&smith(), close).unwrap();
+    assert_eq!(store.read(|reader| reader.open_incidents(10)).unwrap().len(), 2);
+    assert_eq!(store.read(|reader| reader.last_incidents(10)).unwrap().len(), 3);
+    assert_eq!(store.read(|reader| reader.incident(&last)).unwrap().unwrap().open, 0);
+    // An update of one is no more than it was.
+    store.record(&alert(20));
+    store.settle().unwrap();
+    assert_eq!(store.read(|reader| reader.incident(&last)).unwrap().unwrap().alerts, 10);
+}
+
+#[test]
 fn what_is_suppressed_is_stored_but_not_open() {
     let store = Store::in_memory().unwrap();
     let later = now() + 3600 * STEP;

@@ -79,7 +79,7 @@ fn play(bytes: &[u8], room: &mut Vec<u8>) {
                 within = places.start <= payload.start && payload.end <= places.end;
                 whole = Some((packet.payload.to_vec(), packet.cut, packet.transport));
             }
-            Decoded::Fragment => {}
+            Decoded::Fragment(_) => {}
             Decoded::Skipped(skip) => skipped[skip as usize] += 1,
         }
         let now = decoder.counters();

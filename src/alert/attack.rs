@@ -117,10 +117,15 @@ impl Deed<'_> {
 /// Ports of services that let somebody work on another machine: FTP, SSH, Telnet, RPC, NetBIOS, SMB, RDP, VNC, WinRM.
 const REMOTE_SERVICES: [u16; 11] = [21, 22, 23, 135, 139, 445, 512, 3389, 5900, 5985, 5986];
 
+/// Whether a port is that of a service that lets somebody work on another machine.
+pub(super) fn is_remote_service(port: u16) -> bool {
+    REMOTE_SERVICES.contains(&port)
+}
+
 /// The techniques of a conversation that is no control protocol.
 pub(super) fn conversation(transport: Transport, port: u16) -> Vec<Cow<'static, str>> {
     match transport {
-        Transport::Tcp if REMOTE_SERVICES.contains(&port) => vec![Cow::Borrowed("T0886")],
+        Transport::Tcp if is_remote_service(port) => vec![Cow::Borrowed("T0886")],
         Transport::Ip(1 | 58) => vec![Cow::Borrowed("T0846")],
         _ => Vec::new(),
     }

@@ -2,8 +2,10 @@
 //! within a window are one alert with a count.
 
 use super::attack::{self, Deed};
+use super::background;
 use super::gathered::Gathered;
 use super::group::{Group, Key, Origin, Text, blank, grow, number, transport_name, weigh};
+use super::incident::Incidents;
 use super::story::{self, Story, names_rule, speaks_for};
 use super::{Alert, AlertKind, Kept, Severity};
 use crate::address::{Address, Endpoint, Timestamp, Transport};
@@ -58,6 +60,28 @@ pub struct Desk {
     seed: u128,
     next_sweep: Timestamp,
     counts: Counts,
+    incidents: Incidents,
+}
+
+/// Takes what the desk makes. A closure that takes alerts is one.
+pub trait Taker {
+    /// An alert, a new one or one that has grown.
+    fn alert(&mut self, alert: Alert);
+
+    /// An alert begins with a message of this conversation, in the packet that the alert names. `sentence` makes its
+    /// summary as it is now. Returns where its packets will be, where they are kept.
+    fn begins(&mut self, _alert: &Alert, _flow: &Flow, _sentence: &dyn Fn() -> String) -> Option<String> {
+        None
+    }
+
+    /// A message in this packet became part of an alert whose packets are kept.
+    fn grows(&mut self, _alert: &Alert, _frame: u64) {}
+}
+
+impl<F: FnMut(Alert)> Taker for F {
+    fn alert(&mut self, alert: Alert) {
+        self(alert);
+    }
 }
 
 /// Nanoseconds that a group stays open after its last message.
@@ -83,6 +107,7 @@ impl Desk {
             seed: seed << 32,
             next_sweep: Timestamp { nanos: i64::MIN, digits: 9 },
             counts: Counts::default(),
+            incidents: Incidents::default(),
         }
     }
 
@@ -92,9 +117,10 @@ impl Desk {
         self
     }
 
-    /// With another bound on the groups kept at a time.
+    /// With another bound on the groups kept at a time, and on the incidents.
     pub fn with_limit(mut self, groups: usize) -> Self {
         self.limit = groups.max(1);
+        self.incidents = Incidents::default().with_limit(groups);
         self
     }
 
@@ -117,23 +143,17 @@ impl Desk {
     }
 
     /// Takes a message with its verdict. One that is allowed, or not judged and well formed, costs nothing.
-    pub fn event(
-        &mut self,
-        event: &Event<'_>,
-        verdict: &Verdict,
-        rules: &RuleSet,
-        emit: &mut dyn FnMut(Alert),
-    ) {
+    pub fn event(&mut self, event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, taker: &mut dyn Taker) {
         match verdict {
-            Verdict::Denied { .. } | Verdict::NotAllowed { .. } => self.judged(event, verdict, rules, emit),
+            Verdict::Denied { .. } | Verdict::NotAllowed { .. } => self.judged(event, verdict, rules, taker),
             Verdict::Allowed { .. } | Verdict::NotJudged if event.kind == Kind::Malformed => {
-                self.malformed(event, rules, emit);
+                self.malformed(event, rules, taker);
             }
             Verdict::Allowed { .. } | Verdict::NotJudged => {}
         }
     }
 
-    fn judged(&mut self, event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, emit: &mut dyn FnMut(Alert)) {
+    fn judged(&mut self, event: &Event<'_>, verdict: &Verdict, rules: &RuleSet, taker: &mut dyn Taker) {
         let (rule_id, why, kind) = match verdict {
             Verdict::Denied { rule } => (Some(*rule), None, AlertKind::Denied),
             Verdict::NotAllowed { nearest, why } => (*nearest, Some(why), AlertKind::NotAllowed),
@@ -181,8 +201,7 @@ impl Desk {
             };
             let (severity, attack) =
                 weigh(rule.filter(|_| speaks_for(why)), deed.severity(), || deed.attack());
-            let alert = Alert {
-                rule: rule.filter(|_| why.is_none_or(names_rule)).map(|rule| rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 ..blank(
                     id,
@@ -198,7 +217,12 @@ impl Desk {
                 )
             };
             let story = Story::of_event(event, verdict, rules, asks);
-            (alert, Text::Story(story, event.proto))
+            if let Some(rule) = rule.filter(|_| why.is_none_or(names_rule)) {
+                background::set_rule(&mut alert, rule, rules);
+            }
+            let speaks = rule.filter(|_| speaks_for(why));
+            background::of_message(&mut alert, event, verdict, speaks, &story, rules);
+            (alert, Text::Story(Box::new(story), event.proto))
         };
         let gather = |gathered: &mut Gathered| {
             match (range, index) {
@@ -220,10 +244,10 @@ impl Desk {
             gathered.add_function(event.function);
             gathered.add_frame(event.frame);
         };
-        self.take(event.ts, &key, begin, gather, emit);
+        self.take(event.ts, &key, Some((event.flow, event.frame)), begin, gather, taker);
     }
 
-    fn malformed(&mut self, event: &Event<'_>, rules: &RuleSet, emit: &mut dyn FnMut(Alert)) {
+    fn malformed(&mut self, event: &Event<'_>, rules: &RuleSet, taker: &mut dyn Taker) {
         let flow = event.flow;
         let kind = AlertKind::Malformed;
         let key = Key {
@@ -242,11 +266,13 @@ impl Desk {
         let origin = self.origin.clone();
         let begin = |id| {
             let (severity, proto) = (Severity::Low, event.proto.name);
-            let alert =
+            let mut alert =
                 blank(id, event.ts, event.frame, severity, kind, proto, flow.src, flow.dst, flow, origin);
+            background::of_malformed(&mut alert, event, rules);
             (alert, Text::Fixed(story::malformed(event, rules)))
         };
-        self.take(event.ts, &key, begin, |gathered| gathered.add_frame(event.frame), emit);
+        let at = Some((flow, event.frame));
+        self.take(event.ts, &key, at, begin, |gathered| gathered.add_frame(event.frame), taker);
     }
 
     /// Takes the verdict on a conversation that is no control protocol; `flow` is from client to server. Call it
@@ -258,7 +284,7 @@ impl Desk {
         flow: &Flow,
         verdict: &Verdict,
         rules: &RuleSet,
-        emit: &mut dyn FnMut(Alert),
+        taker: &mut dyn Taker,
     ) {
         let mut zones = None;
         let (rule_id, kind) = match verdict {
@@ -289,24 +315,21 @@ impl Desk {
             let usual = if rule.is_some() { Severity::High } else { Severity::Medium };
             let (severity, attack) =
                 weigh(rule, usual, || attack::conversation(flow.transport, flow.dst.port));
-            let alert = Alert {
-                rule: rule.map(|rule| rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 ..blank(id, ts, frame, severity, kind, proto, flow.src, flow.dst, flow, origin)
             };
+            if let Some(rule) = rule {
+                background::set_rule(&mut alert, rule, rules);
+            }
+            background::of_conversation(&mut alert, flow, verdict, rule, rules);
             (alert, Text::Fixed(story::conversation(flow, rule, zones, rules)))
         };
-        self.take(ts, &key, begin, |gathered| gathered.add_frame(frame), emit);
+        self.take(ts, &key, Some((flow, frame)), begin, |gathered| gathered.add_frame(frame), taker);
     }
 
     /// Takes silence where a rule expects something, when it begins and when it is over.
-    pub fn silence(
-        &mut self,
-        now: Timestamp,
-        silence: &Silence,
-        rules: &RuleSet,
-        emit: &mut dyn FnMut(Alert),
-    ) {
+    pub fn silence(&mut self, now: Timestamp, silence: &Silence, rules: &RuleSet, taker: &mut dyn Taker) {
         let Some(rule) = rules.rule(silence.rule) else { return };
         let [from, to] = rules.places_of(rule);
         let end = |place: Option<&Place>| match place {
@@ -339,7 +362,7 @@ impl Desk {
                 // It is sent once more: its sentence is another one.
                 group.sent.1 = 0;
             }
-            return self.close(number, emit);
+            return self.close(number, taker);
         }
         let origin = self.origin.clone();
         let since = Timestamp { nanos: now.nanos.saturating_sub_unsigned(silence.nanos), ..now };
@@ -347,41 +370,53 @@ impl Desk {
             let (severity, attack) = weigh(Some(rule), Severity::High, || vec!["T0804".into()]);
             let flow = Flow::new(src, dst, Transport::Ip(0));
             let kind = AlertKind::Missing;
-            let alert = Alert {
-                rule: Some(rule.name.clone()),
+            let mut alert = Alert {
                 attack,
                 first_seen: since,
                 community_id: None,
                 ..blank(id, now, 0, severity, kind, proto, src, dst, &flow, origin)
             };
+            background::set_rule(&mut alert, rule, rules);
+            background::of_silence(&mut alert, silence, rule, rules);
             (alert, Text::Fixed(text))
         };
-        self.take(now, &key, begin, |_| {}, emit);
+        self.take(now, &key, None, begin, |_| {}, taker);
     }
 
-    /// Adds to the group of this key, or begins one.
+    /// Adds to the group of this key, or begins one. `at` says which packet of which conversation it is in, if any.
     fn take(
         &mut self,
         ts: Timestamp,
         key: &Key,
+        at: Option<(&Flow, u64)>,
         begin: impl FnOnce(Ulid) -> (Alert, Text),
         gather: impl FnOnce(&mut Gathered),
-        emit: &mut dyn FnMut(Alert),
+        taker: &mut dyn Taker,
     ) {
         self.counts.messages += 1;
-        self.tick(ts, emit);
+        self.tick(ts, taker);
         if let Some(number) = self.open.get(key).copied() {
             if let Some(group) = self.groups.get_mut(&number)
                 && ts.since(group.alert.last_seen) <= self.window
             {
-                return grow(group, ts, gather, self.grouping, self.window, emit);
+                // Once a minute is enough for what is half an hour.
+                if group.told < ts {
+                    group.told = later(ts, WINDOW);
+                    self.incidents.goes_on(group.alert.incident, ts);
+                }
+                if let Some((_, frame)) = at.filter(|_| group.alert.evidence.is_some()) {
+                    taker.grows(&group.alert, frame);
+                }
+                return grow(group, ts, gather, self.grouping, self.window, taker);
             }
-            self.close(number, emit);
+            self.close(number, taker);
         }
         self.begun += 1;
         let millis = u64::try_from(ts.nanos / 1_000_000).unwrap_or(0);
         let id = Ulid::from_parts(millis, self.seed | u128::from(self.begun as u32));
-        let (alert, text) = begin(id);
+        let (mut alert, text) = begin(id);
+        let (doer, other) = (alert.src.address, alert.dst.address);
+        (alert.incident, alert.related) = self.incidents.join(id, ts, doer, other);
         self.counts.alerts[alert.severity.index()][alert.kind.index()] += 1;
         let mut group = Group {
             key: key.clone(),
@@ -390,12 +425,16 @@ impl Desk {
             gathered: Gathered::default(),
             sent: (ts, 0),
             closed: false,
+            told: later(ts, WINDOW),
             lasts: key.kind == AlertKind::Missing,
         };
         gather(&mut group.gathered);
+        if let Some((flow, _)) = at {
+            group.alert.evidence = taker.begins(&group.alert, flow, &|| group.finished().summary);
+        }
         if self.grouping != Grouping::Final {
             group.sent = (ts, 1);
-            emit(group.finished());
+            taker.alert(group.finished());
         }
         if self.grouping == Grouping::None {
             return;
@@ -408,38 +447,37 @@ impl Desk {
                 break;
             };
             self.counts.evicted += u64::from(!closed);
-            self.close(number, emit);
+            self.close(number, taker);
         }
     }
 
     /// Closes what has been quiet for the window. Call it as time passes; it is cheap when nothing is due.
-    pub fn tick(&mut self, now: Timestamp, emit: &mut dyn FnMut(Alert)) {
+    pub fn tick(&mut self, now: Timestamp, taker: &mut dyn Taker) {
         if now < self.next_sweep {
             return;
         }
-        let pause = i64::try_from(self.window / 4).unwrap_or(i64::MAX);
-        self.next_sweep = Timestamp { nanos: now.nanos.saturating_add(pause), ..now };
+        self.next_sweep = later(now, self.window / 4);
         let quiet =
             |group: &Group| !group.closed && !group.lasts && now.since(group.alert.last_seen) > self.window;
         let due: Vec<u64> = self.groups.iter().filter(|(_, group)| quiet(group)).map(|(at, _)| *at).collect();
-        due.into_iter().for_each(|number| self.close(number, emit));
+        due.into_iter().for_each(|number| self.close(number, taker));
     }
 
     /// Closes what goes on until it is said to be over: other rules are in force.
-    pub fn end_lasting(&mut self, emit: &mut dyn FnMut(Alert)) {
+    pub fn end_lasting(&mut self, taker: &mut dyn Taker) {
         let lasting = self.groups.iter().filter(|(_, group)| group.lasts && !group.closed);
         let lasting: Vec<u64> = lasting.map(|(at, _)| *at).collect();
-        lasting.into_iter().for_each(|number| self.close(number, emit));
+        lasting.into_iter().for_each(|number| self.close(number, taker));
     }
 
     /// Closes everything: the traffic is over.
-    pub fn finish(&mut self, emit: &mut dyn FnMut(Alert)) {
+    pub fn finish(&mut self, taker: &mut dyn Taker) {
         let all: Vec<u64> = self.groups.keys().copied().collect();
-        all.into_iter().for_each(|number| self.close(number, emit));
+        all.into_iter().for_each(|number| self.close(number, taker));
     }
 
     /// Closes a group. Where only finished groups are sent, it waits for those that began before it.
-    fn close(&mut self, number: u64, emit: &mut dyn FnMut(Alert)) {
+    fn close(&mut self, number: u64, taker: &mut dyn Taker) {
         let Some(group) = self.groups.get_mut(&number) else { return };
         group.closed = true;
         if self.open.get(&group.key) == Some(&number) {
@@ -447,12 +485,17 @@ impl Desk {
         }
         if self.grouping == Grouping::Final {
             while let Some(first) = self.groups.first_entry().filter(|entry| entry.get().closed) {
-                emit(first.remove().finished());
+                taker.alert(first.remove().finished());
             }
         } else if let Some(group) = self.groups.remove(&number)
             && group.alert.count > group.sent.1
         {
-            emit(group.finished());
+            taker.alert(group.finished());
         }
     }
+}
+
+/// So many nanoseconds after a time.
+fn later(ts: Timestamp, nanos: u64) -> Timestamp {
+    Timestamp { nanos: ts.nanos.saturating_add_unsigned(nanos), ..ts }
 }

@@ -2,7 +2,7 @@
 
 use super::gathered::Gathered;
 use super::story::Story;
-use super::{Alert, AlertKind, Grouping, Severity};
+use super::{Alert, AlertKind, Allowance, Grouping, Severity, Taker};
 use crate::address::{Address, Endpoint, Timestamp, Transport};
 use crate::event::{Flow, Space, Verb, Vocabulary};
 use crate::policy::{Rule, Why};
@@ -33,7 +33,7 @@ pub(super) struct Key {
 /// What the sentence is made from.
 #[derive(Debug)]
 pub(super) enum Text {
-    Story(Story, &'static Vocabulary),
+    Story(Box<Story>, &'static Vocabulary),
     Fixed(String),
 }
 
@@ -47,6 +47,8 @@ pub(super) struct Group {
     /// When the alert was last sent, and with which count.
     pub sent: (Timestamp, u64),
     pub closed: bool,
+    /// Until when its incident knows that it goes on.
+    pub told: Timestamp,
     /// It goes on until it is said to be over, however quiet it is.
     pub lasts: bool,
 }
@@ -58,14 +60,14 @@ pub(super) fn grow(
     gather: impl FnOnce(&mut Gathered),
     grouping: Grouping,
     window: u64,
-    emit: &mut dyn FnMut(Alert),
+    taker: &mut dyn Taker,
 ) {
     group.alert.count += 1;
     group.alert.last_seen = group.alert.last_seen.max(ts);
     gather(&mut group.gathered);
     if grouping == Grouping::Live && ts.since(group.sent.0) >= window {
         group.sent = (ts, group.alert.count);
-        emit(group.finished());
+        taker.alert(group.finished());
     }
 }
 
@@ -141,6 +143,14 @@ pub(super) fn blank(
         evidence: None,
         sensor: origin.sensor,
         community_id: flow.community_id().map(str::to_owned),
+        rule_at: None,
+        rule_words: None,
+        named_points: Vec::new(),
+        advice: String::new(),
+        allow: Allowance::default(),
+        incident: id,
+        related: Vec::new(),
+        message: None,
     }
 }
 

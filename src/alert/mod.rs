@@ -28,10 +28,13 @@
 //! What a deny rule forbids is at least high. A rule's own `severity`, `attack` and `summary` replace these: on a
 //! deny rule for what it forbids, on an allow rule for what breaks its limits on values, rate or time.
 
+mod advice;
 mod attack;
+mod background;
 mod desk;
 mod gathered;
 mod group;
+pub mod incident;
 mod story;
 mod terminal;
 
@@ -39,11 +42,12 @@ mod terminal;
 mod tests;
 
 pub use attack::technique_name;
-pub use desk::{Counts, Desk, Grouping};
+pub use desk::{Counts, Desk, Grouping, Taker};
 
 use crate::address::{Endpoint, Timestamp};
-use crate::event::{Json, Value};
+use crate::event::{Json, Object, Value};
 pub use crate::policy::Severity;
+pub use crate::policy::allow::Allowance;
 use std::borrow::Cow;
 use std::sync::Arc;
 use ulid::Ulid;
@@ -147,6 +151,25 @@ impl Kept {
     }
 }
 
+/// A point of a message that the engineers gave a name.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NamedValue {
+    /// The space in the protocol's own terms: `holding`.
+    pub space: String,
+    /// The point.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What was written or told, in its unit of measure; `None` where the message carries no value.
+    pub value: Option<Kept>,
+    /// The same as it is on the wire.
+    pub raw: Option<Kept>,
+    /// The unit of measure; empty where none is given.
+    pub measure: String,
+    /// What it may be, in words: "0 to 450 bar".
+    pub limits: Option<String>,
+}
+
 /// Something that a person should know.
 #[derive(Clone, Debug)]
 pub struct Alert {
@@ -187,15 +210,37 @@ pub struct Alert {
     pub points: Vec<AlertPoints>,
     /// The values that it is about, the first 64 of them.
     pub values: Vec<Kept>,
-    /// Where the packets are kept.
+    /// Where its packets are kept, or will be in a moment.
     pub evidence: Option<String>,
     /// The sensor that saw it.
     pub sensor: Arc<str>,
     /// The Community ID v1 of the first message's conversation, where it has one.
     pub community_id: Option<String>,
+    /// Where the rule stands: `rules/yard.toml:42`.
+    pub rule_at: Option<String>,
+    /// What the rule says, in a plain sentence or two.
+    pub rule_words: Option<String>,
+    /// The points of the first message that have a name, at most 64.
+    pub named_points: Vec<NamedValue>,
+    /// What to do next.
+    pub advice: String,
+    /// The rule that would have allowed the first message, or why none can.
+    pub allow: Allowance,
+    /// The incident that it is part of, by the id of that one's first alert.
+    pub incident: Ulid,
+    /// The last alerts of the incident before this one, at most ten.
+    pub related: Vec<Ulid>,
+    /// The first message as the log of events has it, at most 16 KiB of JSON; `None` where no message is the reason.
+    pub message: Option<Arc<str>>,
 }
 
 impl Alert {
+    /// Messages a minute while it lasted, over a second at least; `None` of a single message.
+    pub fn rate(&self) -> Option<f64> {
+        let minutes = self.last_seen.since(self.first_seen).max(1_000_000_000) as f64 / 60e9;
+        (self.count > 1).then(|| (self.count as f64 / minutes * 10.0).round() / 10.0)
+    }
+
     /// Appends the alert as one JSON object, without a newline.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         Json::new(out).object(|o| {
@@ -245,6 +290,53 @@ impl Alert {
             match &self.community_id {
                 Some(id) => o.key("community_id").str(id),
                 None => o.key("community_id").null(),
+            }
+            self.write_background(o);
+        });
+    }
+
+    fn write_background(&self, o: &mut Object<'_>) {
+        let text = |o: &mut Object<'_>, name: &str, text: Option<&str>| match text {
+            Some(text) => o.key(name).str(text),
+            None => o.key(name).null(),
+        };
+        match self.rate() {
+            Some(rate) => o.key("rate").float(rate),
+            None => o.key("rate").null(),
+        }
+        text(o, "rule_at", self.rule_at.as_deref());
+        text(o, "rule_words", self.rule_words.as_deref());
+        o.key("named_points").array(|a| self.named_points.iter().for_each(|point| point.write(a.item())));
+        text(o, "advice", Some(&self.advice));
+        o.key("allow").object(|o| {
+            text(o, "rule", self.allow.rule.as_deref());
+            text(o, "note", self.allow.note.as_deref());
+        });
+        o.key("incident").display(&self.incident);
+        o.key("related").array(|a| self.related.iter().for_each(|id| a.item().display(id)));
+        match &self.message {
+            Some(message) => o.key("message").written(message),
+            None => o.key("message").null(),
+        }
+    }
+}
+
+impl NamedValue {
+    fn write(&self, json: Json<'_>) {
+        json.object(|o| {
+            o.key("space").str(&self.space);
+            o.int("index", Some(self.index));
+            o.key("name").str(&self.name);
+            for (name, value) in [("value", &self.value), ("raw", &self.raw)] {
+                match value {
+                    Some(kept) => o.key(name).value(kept.value()),
+                    None => o.key(name).null(),
+                }
+            }
+            o.key("measure").str(&self.measure);
+            match &self.limits {
+                Some(limits) => o.key("limits").str(limits),
+                None => o.key("limits").null(),
             }
         });
     }

@@ -28,6 +28,60 @@ pub(super) struct Story {
     answer_only: bool,
     /// A sentence of the rule's own, and the rule's name.
     own: Option<(String, String)>,
+    /// Both ends without a word about whether they are known.
+    ends: (String, String),
+    known: bool,
+}
+
+/// How an end of a flow is called where nothing is said of whether it is known.
+pub(super) fn bare(rules: &RuleSet, flow: &Flow, sender: bool) -> String {
+    let end = if sender { End::sender(flow) } else { End::receiver(flow) };
+    match rules.who(end) {
+        Who::Host(name) => name.to_owned(),
+        Who::Within(name) => format!("{} ({name})", end.address),
+        Who::Unknown => end.address.to_string(),
+    }
+}
+
+/// Whether the files know an end of a flow.
+pub(super) fn is_known(rules: &RuleSet, flow: &Flow, sender: bool) -> bool {
+    rules.who(if sender { End::sender(flow) } else { End::receiver(flow) }) != Who::Unknown
+}
+
+/// A run of points of a message in words, with the name that engineers gave it.
+pub(super) fn point_said(run: PointRange, event: &Event<'_>, rules: &RuleSet, answer: bool) -> String {
+    let words = event.proto.point_name(run).to_string();
+    let end = if answer { End::sender(event.flow) } else { device_end(event) };
+    let point = rules.point(end, event.proto.id, event.device, (run.space, run.first));
+    match point.filter(|_| run.first == run.last) {
+        Some(point) => format!("{} ({words})", point.name),
+        None => words,
+    }
+}
+
+/// Fills the placeholders of a rule's own text: who, whom, value, point, rule. One pass: a name that looks like a
+/// placeholder is not filled again.
+pub(super) fn fill(text: &str, places: &[&str; 5]) -> String {
+    let keys = ["{src}", "{dst}", "{value}", "{point}", "{rule}"];
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let known = keys.iter().zip(places).find_map(|(key, with)| Some((with, from.strip_prefix(*key)?)));
+        match known {
+            Some((with, after)) => {
+                out.push_str(with);
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = from.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// How an end of a flow is called. `start` begins a sentence.
@@ -84,6 +138,8 @@ impl Story {
             reason,
             answer_only: event.kind == Kind::Response,
             own,
+            ends: (bare(rules, event.flow, asks), bare(rules, event.flow, !asks)),
+            known: is_known(rules, event.flow, asks),
         }
     }
 
@@ -108,32 +164,7 @@ impl Story {
             (None, None) => String::new(),
         };
         let points = self.points(gathered, 1).map_or(String::new(), |(points, _)| points);
-        // One pass over the rule's text: a name that looks like a placeholder is not filled again.
-        let places = [
-            ("{src}", &*self.subject),
-            ("{dst}", &self.object),
-            ("{value}", &value),
-            ("{point}", &points),
-            ("{rule}", rule),
-        ];
-        let mut out = String::with_capacity(text.len() + 64);
-        let mut rest = text;
-        while let Some(at) = rest.find('{') {
-            let (before, from) = rest.split_at(at);
-            out.push_str(before);
-            match places.iter().find_map(|(key, with)| Some((with, from.strip_prefix(*key)?))) {
-                Some((with, after)) => {
-                    out.push_str(with);
-                    rest = after;
-                }
-                None => {
-                    out.push('{');
-                    rest = from.get(1..).unwrap_or_default();
-                }
-            }
-        }
-        out.push_str(rest);
-        out
+        fill(text, &[&self.subject, &self.object, &value, &points, rule])
     }
 
     /// The points in words, with what follows the name of their device.
@@ -162,6 +193,22 @@ impl Story {
                 Some((format!("{least}{total} points"), format!(" ({} and {more} more ranges)", name(first))))
             }
         }
+    }
+
+    /// Who did it to whom, as sentences name them.
+    pub(super) fn ends(&self) -> (&str, &str) {
+        let (who, whom) = &self.ends;
+        (who, whom)
+    }
+
+    /// Whether the files know who did it.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// The value that broke a limit.
+    pub(super) fn value(&self) -> Option<&str> {
+        self.value.as_deref()
     }
 
     /// What was done, in the past tense, with its object.
@@ -342,7 +389,7 @@ fn infinitive(verb: Verb) -> &'static str {
 }
 
 /// The limits of a point in a rule's words, with the unit of measure.
-fn limits_of(rule: &Rule, event: &Event<'_>, space: Space, index: u32) -> String {
+pub(super) fn limits_of(rule: &Rule, event: &Event<'_>, space: Space, index: u32) -> String {
     let own = rule.limits(event, space, index);
     // A message without values: what the rule's first named point may be stands for them.
     let first = || rule.named.points().iter().find_map(|point| point.limits.as_ref());
@@ -403,8 +450,8 @@ pub(super) fn protocol_of(rule: &Rule) -> Option<&'static Vocabulary> {
     rule.protocol
 }
 
-/// The sentence of silence where something is expected.
-pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String {
+/// Who is silent, and who waits for it; and whether nobody in particular is silent.
+pub(super) fn silent(silence: &Silence, rule: &Rule, rules: &RuleSet) -> (String, String, bool) {
     let called = |place: &Place| match place {
         Place::Net(net) if place.is_single() => {
             match rules.name_of(End { address: net.addr().into(), mac: None, vlan: None }) {
@@ -427,6 +474,12 @@ pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String
     let nobody = silence.who.is_none() && to.is_empty();
     let who = silence.who.as_ref().map_or_else(|| some(&to, "Nobody"), called);
     let whom = some(&from, "anyone");
+    (who, whom, nobody)
+}
+
+/// The sentence of silence where something is expected.
+pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String {
+    let (who, whom, nobody) = silent(silence, rule, rules);
     let title = protocol_of(rule).map_or(String::new(), |words| format!(" in {}", words.title));
     let lasted = said_time(silence.nanos);
     let every = rule.every.map(|nanos| Lapse(nanos).to_string()).unwrap_or_default();
@@ -443,8 +496,7 @@ pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String
         );
     }
     if let Some(text) = &rule.summary {
-        let filled = text.replace("{src}", &whom).replace("{dst}", &who);
-        return filled.replace("{rule}", &rule.name).replace("{value}", &lasted).replace("{point}", "");
+        return fill(text, &[&whom, &who, &lasted, "", &rule.name]);
     }
     let not = match (nobody, silence.heard) {
         (true, true) => "has answered",
@@ -456,7 +508,7 @@ pub(super) fn silence(silence: &Silence, rule: &Rule, rules: &RuleSet) -> String
 }
 
 /// A time as a person says it: "5.2 s", "63 min", "4 h 10 min".
-fn said_time(nanos: u64) -> String {
+pub(super) fn said_time(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     match seconds {
         0..=119 => {
@@ -516,12 +568,7 @@ pub(super) fn conversation(
     let (subject, object) = (called(rules, flow, true, true), called(rules, flow, false, false));
     if let Some((rule, text)) = rule.and_then(|rule| Some((rule, rule.summary.as_ref()?))) {
         let port = flow.dst.port.to_string();
-        return text
-            .replace("{rule}", &rule.name)
-            .replace("{point}", &port)
-            .replace("{value}", "")
-            .replace("{src}", &subject)
-            .replace("{dst}", &object);
+        return fill(text, &[&subject, &object, "", &port, &rule.name]);
     }
     let deed = match flow.transport {
         Transport::Tcp => format!("opened a TCP connection to port {} of {object}", flow.dst.port),

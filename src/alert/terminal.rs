@@ -3,9 +3,12 @@
 use super::{Alert, Severity, technique_name};
 use std::fmt::{self, Write};
 
+/// From so many messages on a terminal shows how many there were a minute.
+const STORM: u64 = 10;
+
 impl Alert {
-    /// Writes the alert as two lines, the last without a newline; severities coloured where `colour` says that the
-    /// terminal can. Text from the wire and from rule files is escaped.
+    /// Writes the alert as two lines, and what to do next as a third where it is high or critical; the last without a
+    /// newline. Severities are coloured where `colour` says that the terminal can. Text from the wire and from rule files is escaped.
     pub fn write_terminal(&self, colour: bool, f: &mut impl Write) -> fmt::Result {
         let mut buffer = [0; 40];
         let time = self.ts.format(&mut buffer).get(11..19).unwrap_or_default();
@@ -31,6 +34,17 @@ impl Alert {
         if self.count > 1 {
             let seconds = self.last_seen.since(self.first_seen) / 1_000_000_000;
             write!(f, "  {} times in {} s", self.count, seconds.max(1))?;
+            if let Some(rate) = self.rate().filter(|_| self.count >= STORM) {
+                write!(f, ", {rate:.0} a minute")?;
+            }
+        }
+        if let Some(place) = &self.rule_at {
+            f.write_str("  ")?;
+            Clean(f).write_str(place)?;
+        }
+        if self.severity >= Severity::High && !self.advice.is_empty() {
+            f.write_str("\n         -> ")?;
+            Clean(f).write_str(&self.advice)?;
         }
         Ok(())
     }

@@ -268,7 +268,7 @@ fn other_conversations_are_alerts_of_their_own_kind() {
         let mut flow = flow(src, "10.20.1.3");
         flow.dst.port = port;
         let verdict = rules.judge_conversation(&flow, Timestamp::default(), &mut Memory::default());
-        desk.conversation(Timestamp::default(), 9, &flow, &verdict, &rules, &mut |alert| {
+        desk.conversation(Timestamp::default(), 9, &flow, &verdict, &rules, &mut |alert: Alert| {
             said.push((
                 alert.kind.name(),
                 alert.proto,
@@ -305,7 +305,7 @@ fn json_has_the_members_of_the_contract_in_their_order() {
     assert_eq!(
         line,
         format!(
-            r#"{{"id":"{id}","ts":"{ts}","first_seen":"{ts}","last_seen":"{ts}","count":1,"severity":"high","rule":"Set points, within limits","kind":"not-allowed","summary":"laptop-7 wrote 900 to holding register 101 of plc-3; the rule 'Set points, within limits' allows 0 to 450.","src":"10.20.0.70:49152","dst":"10.20.1.3:502","proto":"modbus","frame":11944,"frames":[11944],"attack":["T0836"],"points":[{{"space":"holding","first":101,"last":101}}],"values":[900],"evidence":null,"sensor":"yard","community_id":"{community}"}}"#
+            r#"{{"id":"{id}","ts":"{ts}","first_seen":"{ts}","last_seen":"{ts}","count":1,"severity":"high","rule":"Set points, within limits","kind":"not-allowed","summary":"laptop-7 wrote 900 to holding register 101 of plc-3; the rule 'Set points, within limits' allows 0 to 450.","src":"10.20.0.70:49152","dst":"10.20.1.3:502","proto":"modbus","frame":11944,"frames":[11944],"attack":["T0836"],"points":[{{"space":"holding","first":101,"last":101}}],"values":[900],"evidence":null,"sensor":"yard","community_id":"{community}","rate":null,"rule_at":"plant.toml:17","rule_words":"scada or laptop-7 may write holding registers 100 to 103 of plc-3 in Modbus, values 0 to 450.","named_points":[],"advice":"Look at the value of holding register 101 on plc-3 now and bring it back within its limits (0 to 450) if the process needs it. Ask who works at laptop-7 why it was changed.","allow":{{"rule":"[[allow]]\nname = \"laptop-7 writes holding:101 of plc-3, value 900\"\nfrom = \"laptop-7\"\nto = \"plc-3\"\nprotocol = \"modbus\"\nunit = 1\nmay = [\"write\"]\npoints = [\"holding:101\"]\nvalues = 900\n","note":"The rule 'Set points, within limits' (plant.toml:17) allows 0 to 450. The rule here allows what this message wrote and no other value; to move the limits, change them there."}},"incident":"{id}","related":[],"message":{{"ts":"{ts}","frame":11944,"proto":"modbus","kind":"request","verb":"write","src":"10.20.0.70:49152","dst":"10.20.1.3:502","community_id":"{community}","points":[{{"space":"holding","first":100,"last":101}}],"values":[5,900],"outcome":null,"latency_us":null,"modbus":{{}}}}}}"#
         )
     );
 }
@@ -321,7 +321,8 @@ fn the_terminal_shows_the_sentence_first() {
     assert_eq!(
         text,
         "11:04:06 HIGH     laptop-7 wrote 900 to holding register 101 of plc-3; the rule 'Set points, within limits' allows 0 to 450.\n         \
-         10.20.0.70:49152 -> 10.20.1.3:502  modbus  frame 11944  T0836 Modify Parameter  2 times in 12 s"
+         10.20.0.70:49152 -> 10.20.1.3:502  modbus  frame 11944  T0836 Modify Parameter  2 times in 12 s  plant.toml:17\n         \
+         -> Look at the value of holding register 101 on plc-3 now and bring it back within its limits (0 to 450) if the process needs it. Ask who works at laptop-7 why it was changed."
     );
     let mut coloured = String::new();
     alerts[0].write_terminal(true, &mut coloured).unwrap();
@@ -338,13 +339,140 @@ fn hostile_names_and_values_stay_where_they_are() {
     let alert = alerts(Grouping::None, &rules, &[event]).remove(0);
     let mut terminal = String::new();
     alert.write_terminal(false, &mut terminal).unwrap();
-    assert_eq!(terminal.lines().count(), 2);
+    assert_eq!(terminal.lines().count(), 3);
     assert!(!terminal.contains(['\u{1b}', '\u{202e}']), "{terminal:?}");
     let mut json = Vec::new();
     alert.write_json(&mut json);
     let json = String::from_utf8(json).unwrap();
     assert!(!json.contains(['\u{1b}', '\u{202e}', '\n']), "{json}");
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+}
+
+/// A rule with its own advice, a named point, and one that expects something.
+const BACKGROUND: &str = r#"version = 1
+[hosts]
+scada = "10.20.0.10"
+plc-3 = "10.20.1.3"
+[points]
+pressure = { at = "holding:101", of = "plc-3", low = 0, high = 45, scale = 0.1, measure = "bar" }
+[[allow]]
+name = "Pressure"
+from = "scada"
+to = "plc-3"
+protocol = "modbus"
+may = "write"
+points = "@pressure"
+advice = "Call 4711: {src} set {point} of {dst} to {value}, see '{rule}' {nothing}"
+[[expect]]
+name = "Alive"
+from = "scada"
+to = "plc-3"
+protocol = "modbus"
+every = "5s"
+advice = "Go and look at {dst}"
+[[deny]]
+name = "No shells"
+protocol = "tcp"
+port = 22
+advice = "Pull the plug of {src} at {point}"
+"#;
+
+#[test]
+fn a_rule_may_say_what_to_do() {
+    let rules = parse("plant.toml", BACKGROUND, ALL_WORDS).unwrap().rules;
+    let scada = flow("10.20.0.10", "10.20.1.3");
+    let set = [range(HOLDING, 101, 101, Verb::Write, true)];
+    let alert = &alerts(Grouping::None, &rules, &[write(&scada, &set, &[Value::Int(900)])])[0];
+    let advice =
+        "Call 4711: scada set pressure (holding register 101) of plc-3 to 90 bar, see 'Pressure' {nothing}";
+    assert_eq!(alert.advice, advice);
+    let point = NamedValue {
+        space: "holding".into(),
+        index: 101,
+        name: "pressure".into(),
+        value: Some(Kept::Float(90.0)),
+        raw: Some(Kept::Int(900)),
+        measure: "bar".into(),
+        limits: Some("0 to 45 bar".into()),
+    };
+    assert_eq!(alert.named_points, [point]);
+    let mut json = Vec::new();
+    alert.write_json(&mut json);
+    let json = String::from_utf8(json).unwrap();
+    let want = r#""named_points":[{"space":"holding","index":101,"name":"pressure","value":90.0,"raw":900,"measure":"bar","limits":"0 to 45 bar"}]"#;
+    assert!(json.contains(want), "{json}");
+    // What is not about its limits has the usual advice.
+    let other = [range(HOLDING, 7, 7, Verb::Write, true)];
+    let alert = &alerts(Grouping::None, &rules, &[write(&scada, &other, &[Value::Int(1)])])[0];
+    assert!(alert.advice.starts_with("Ask who works at scada whether this was planned."), "{}", alert.advice);
+    let mut desk = Desk::new(Grouping::None, "yard");
+    let mut said = Vec::new();
+    let mut emit = |alert: Alert| said.push((alert.advice, alert.allow.rule, alert.message));
+    let silence = crate::policy::Silence {
+        rule: crate::policy::RuleId(1),
+        who: None,
+        nanos: 7_000_000_000,
+        heard: true,
+        over: false,
+    };
+    desk.silence(Timestamp::from_nanos(9_000_000_000), &silence, &rules, &mut emit);
+    let mut shell = flow("10.0.0.66", "10.20.1.3");
+    shell.dst.port = 22;
+    let verdict = rules.judge_conversation(&shell, Timestamp::default(), &mut Memory::default());
+    desk.conversation(Timestamp::default(), 9, &shell, &verdict, &rules, &mut emit);
+    let want = ["Go and look at plc-3", "Pull the plug of 10.0.0.66 at 22"];
+    assert_eq!(said, want.map(|advice| (advice.to_owned(), None, None)));
+}
+
+#[test]
+fn advice_is_an_operators_sentence() {
+    let (scada, stranger) = (flow("10.20.0.10", "10.20.1.3"), flow("10.0.0.66", "10.20.1.3"));
+    let advice = |event: Event<'_>| alerts(Grouping::Final, &rules(), &[event]).remove(0).advice;
+    let points = [range(HOLDING, 101, 101, Verb::Write, true)];
+    assert_eq!(
+        advice(write(&stranger, &points, &[Value::Int(1)])),
+        "Find out who is at 10.0.0.66 now. If nobody planned this, take it off the network at the switch and check the value of holding register 101 on plc-3."
+    );
+    assert_eq!(
+        advice(request(&stranger, Verb::Read, 3, &[])),
+        "Nothing was changed so far. Find out who is at 10.0.0.66 now; if nobody planned this, take it off the network at the switch before it does more."
+    );
+    assert_eq!(
+        advice(request(&scada, Verb::Restart, 8, &[])),
+        "Look whether plc-3 runs and the process is under control. Ask who works at scada whether this was planned. If it was not, have it stopped there."
+    );
+    for verb in Verb::ALL {
+        for flow in [&scada, &stranger] {
+            let points = [range(HOLDING, 7, 9, verb, false)];
+            for points in [&points[..], &[]] {
+                let alerts = alerts(Grouping::Final, &rules(), &[request(flow, verb, 99, points)]);
+                for alert in alerts {
+                    assert!(alert.advice.len() > 40 && alert.advice.ends_with('.'), "{}", alert.advice);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_storm_is_one_alert_with_a_rate_and_alerts_of_one_doer_are_an_incident() {
+    let (a, b) = (flow("10.0.0.66", "10.20.1.3"), flow("10.0.0.66", "10.20.1.9"));
+    let storm: Vec<Event<'_>> =
+        (0..600).map(|at| later(request(&a, Verb::Write, 6, &[]), at / 10, at as u64 + 1)).collect();
+    let mut events = storm;
+    // The storm lasts: what comes half an hour after its last message is still the same incident.
+    events.extend((60..3600).step_by(30).map(|at| later(request(&a, Verb::Write, 6, &[]), at, 700)));
+    events.push(later(request(&b, Verb::Read, 3, &[]), 3600 + 25 * 60, 900));
+    events.push(later(request(&b, Verb::Read, 3, &[]), 3600 + 65 * 60, 901));
+    let alerts = alerts(Grouping::Final, &rules(), &events);
+    assert_eq!(alerts.len(), 3);
+    assert_eq!(alerts[0].count, 600 + 118);
+    assert_eq!(alerts[0].rate(), Some(12.1));
+    assert_eq!(alerts[2].rate(), None);
+    let (first, second, third) = (alerts[0].id, alerts[1].id, alerts[2].id);
+    let incidents: Vec<_> = alerts.iter().map(|alert| (alert.incident, alert.related.clone())).collect();
+    assert_eq!(incidents, [(first, vec![]), (first, vec![first]), (third, vec![])]);
+    assert!(second != first);
 }
 
 proptest! {

@@ -5,7 +5,9 @@ use super::{FAIL_ON, Failure, Outcome};
 use crate::alert::{Alert, Desk, Grouping, Severity};
 use crate::capture::Files;
 use crate::output::events::{EventLog, Form};
+use crate::output::evidence::{Behind, Shelf};
 use crate::policy::RuleSet;
+use crate::sensor::config::EvidenceTable;
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::stream::Limits;
 use std::fs::File;
@@ -39,6 +41,10 @@ pub struct Arguments {
     /// Write alerts to FILE, one JSON object a line; - is standard output. Without it they are shown readably.
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+
+    /// Keep the packets around each alert in FOLDER, a small pcapng file for each, named by the alert's id.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
 
     /// Put alerts of the same rule, pair and verb together (window), or give each message a line of its own (none).
     #[arg(long, value_enum, default_value = "window")]
@@ -124,6 +130,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let mut pipeline = Pipeline::with_workers(parts, usize::from(arguments.workers))
         .map_err(|error| Failure::failed(format!("cannot start {} workers: {error}", arguments.workers)))?;
+    keep_evidence(arguments, &files, &mut pipeline)?;
     let show = !arguments.quiet;
     let began = Instant::now();
     let count = files.names().len();
@@ -139,6 +146,20 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let reached = worst.load(Ordering::Relaxed);
     let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());
     Ok(if fails { ExitCode::from(FAIL_ON) } else { ExitCode::SUCCESS })
+}
+
+/// Keeps the packets of alerts, where that is asked for.
+fn keep_evidence(arguments: &Arguments, files: &Files, pipeline: &mut Pipeline) -> Result<(), Failure> {
+    let table = EvidenceTable { folder: arguments.evidence.clone(), ..EvidenceTable::default() };
+    let Some(folder) = table.open().map_err(Failure::failed)? else { return Ok(()) };
+    let name = |path: &String| match Path::new(path).file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.clone(),
+    };
+    let names = files.names().iter().map(name).collect();
+    let shelf = Shelf::start(folder, names, Behind::Wait).map_err(Failure::failed)?;
+    pipeline.keep_evidence(table.keeping(), shelf);
+    Ok(())
 }
 
 /// Loads rules and shows what is odd about them; `None` where no path is given.

@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         audit,
         inventory,
         store,
+        evidence: config.evidence.clone(),
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();
@@ -71,11 +72,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Some(count) => format!("{count} rules in force"),
         None => "no rules: nothing is judged".into(),
     };
-    eprintln!(
-        "wayside: watching {}; {rules}; metrics on http://{}/metrics",
-        names.join(", "),
-        config.web.listen
-    );
+    eprintln!("wayside: watching {}; {rules}; the page is http://{}/", names.join(", "), config.web.listen);
     let pipeline = sensor.watch(&stop).map_err(Failure::failed)?;
     let (packets, ..) = pipeline.totals();
     eprintln!("wayside: stopped after {} packets", super::terminal::grouped(packets));

@@ -202,6 +202,7 @@ fn summary_text(
         );
     }
     verdicts(pipeline, by_rule, &mut out);
+    evidence(pipeline, &mut out);
     out
 }
 
@@ -234,6 +235,19 @@ fn trouble(pipeline: &Pipeline, out: &mut String) {
     for bound in report::bounds(pipeline).iter().filter(|bound| bound.reached > 0) {
         let _ = writeln!(out, "  {} {}", grouped(bound.reached), bound.goes);
     }
+}
+
+/// Files of evidence, and alerts that have none.
+fn evidence(pipeline: &Pipeline, out: &mut String) {
+    let Some(counts) = pipeline.evidence() else { return };
+    let _ = write!(out, "  {} files of evidence", grouped(counts.written));
+    if counts.removed > 0 {
+        let _ = write!(out, ", {} older ones removed to make room", grouped(counts.removed));
+    }
+    for (_, words, count) in counts.losses() {
+        let _ = write!(out, ", {} alerts without: {words}", grouped(count));
+    }
+    out.push('\n');
 }
 
 /// Alerts by rule.

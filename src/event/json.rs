@@ -83,6 +83,11 @@ impl<'a> Json<'a> {
         self.out.push(b'"');
     }
 
+    /// A value that was written as JSON before.
+    pub fn written(self, json: &str) {
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
     /// What `text` prints, escaped.
     pub fn display(self, text: &dyn fmt::Display) {
         self.out.push(b'"');
@@ -272,6 +277,25 @@ fn plain(character: char) -> bool {
 impl Event<'_> {
     /// Appends the event as one JSON object, without a newline. `file` names the capture where there are several.
     pub fn write_json(&self, file: Option<&str>, out: &mut Vec<u8>) {
+        self.write(file, false, out);
+    }
+
+    /// As [`Event::write_json`], for keeping: where it is longer than `limit` octets, the protocol's own fields are left
+    /// out, and of points and values all but the first; `"cut":true` says so then.
+    pub fn write_json_within(&self, limit: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.write(None, false, out);
+        for kept in [256, 64, 0] {
+            if out.len() - start <= limit {
+                return;
+            }
+            out.truncate(start);
+            let points = self.points.get(..kept).unwrap_or(self.points);
+            Event { points, values: self.values.first(kept), ..*self }.write(None, true, out);
+        }
+    }
+
+    fn write(&self, file: Option<&str>, cut: bool, out: &mut Vec<u8>) {
         Json::new(out).object(|o| {
             let mut ts = [0; 40];
             o.word("ts", self.ts.format(&mut ts));
@@ -297,6 +321,9 @@ impl Event<'_> {
             }
             if let Some(fault) = self.fault {
                 o.key("reason").display(fault.text);
+            }
+            if cut {
+                return o.bool("cut", true);
             }
             o.key(self.proto.name).object(|fields| self.fields.write(fields));
         });
@@ -347,6 +374,68 @@ mod tests {
         assert_eq!(written(|j| j.float(f64::NAN)), "null");
         assert_eq!(written(|j| j.float(1.0)), "1.0");
         assert_eq!(written(|j| j.int(-7i64)), "-7");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_says_so() {
+        use crate::event::{Fields, Flow, Kind, PointRange, Space, Verb, Vocabulary};
+        static WORDS: Vocabulary = Vocabulary {
+            id: 0,
+            name: "modbus",
+            title: "Modbus",
+            device_key: "unit",
+            device_title: "unit",
+            names_device: |_| false,
+            functions: &[],
+            spaces: &[],
+            write_space: |_, f| f.write_str("holding"),
+            write_point: |_, f| f.write_str("point"),
+            parse_space: |_| None,
+            max_index: 9,
+        };
+        struct Own;
+        impl Fields for Own {
+            fn write(&self, object: &mut Object<'_>) {
+                object.int("unit", Some(1));
+            }
+            fn brief(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Ok(())
+            }
+        }
+        let end = |port| crate::address::Endpoint::new(std::net::IpAddr::from([10, 0, 0, 1]), port);
+        let flow = Flow::new(end(1), end(502), crate::address::Transport::Tcp);
+        let (space, verb) = (Space(0), Verb::Write);
+        let points = [PointRange { space, variant: 0, first: 0, last: 4999, verb, valued: true }; 300];
+        let registers = [0u8, 7].repeat(5000);
+        let event = Event {
+            ts: Default::default(),
+            frame: 1,
+            flow: &flow,
+            proto: &WORDS,
+            kind: Kind::Request,
+            verb,
+            function: None,
+            device: None,
+            points: points.get(..1).unwrap(),
+            values: Values::Registers(&registers),
+            outcome: None,
+            latency: None,
+            request: None,
+            fault: None,
+            fields: &Own,
+        };
+        let kept = |event: Event<'_>, limit| {
+            let mut out = b"before".to_vec();
+            event.write_json_within(limit, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            let json: serde_json::Value = serde_json::from_str(text.strip_prefix("before").unwrap()).unwrap();
+            let count = |key: &str| json[key].as_array().map_or(0, Vec::len);
+            (json["cut"] == true, json["modbus"]["unit"] == 1, count("points"), count("values"))
+        };
+        assert_eq!(kept(event, 16_384), (false, true, 1, 5000));
+        assert_eq!(kept(event, 2_048), (true, false, 1, 256));
+        assert_eq!(kept(Event { points: &points, ..event }, 4_096), (true, false, 64, 64));
+        assert_eq!(kept(Event { points: &points, ..event }, 600), (true, false, 0, 0));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::{Event, Fault, Fields, Flow, Kind, Object, Outcome, PointRange, Value
 use crate::address::Timestamp;
 use std::fmt;
 
-/// A copy of an [`Event`] that borrows nothing. The protocol's own fields are left behind: whoever judges by the
-/// neutral part and says so in a sentence does not need them.
+/// A copy of an [`Event`] that borrows nothing. The protocol's own fields are left behind, as whoever judges by the
+/// neutral part does not need them; [`Owned::whole`] takes them along for those who show the message.
 #[derive(Clone, Debug)]
 pub struct Owned {
     ts: Timestamp,
@@ -22,6 +22,8 @@ pub struct Owned {
     latency: Option<u64>,
     request: Option<u64>,
     fault: Option<(&'static str, String)>,
+    /// The protocol's own fields, as JSON has them.
+    fields: Box<[u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +73,7 @@ impl From<&Event<'_>> for Owned {
             latency: event.latency,
             request: event.request,
             fault: event.fault.map(|fault| (fault.label, fault.text.to_string())),
+            fields: Box::default(),
         }
     }
 }
@@ -103,7 +106,12 @@ impl OwnedValue {
 }
 
 impl Owned {
-    /// Shows it as the event that it was, but for the protocol's own fields.
+    /// A copy with the protocol's own fields, written out: it costs as much as to write them to the log.
+    pub fn whole(event: &Event<'_>) -> Owned {
+        Owned { fields: Object::apart(|object| event.fields.write(object)), ..event.into() }
+    }
+
+    /// Shows it as the event that it was. Of the protocol's own fields it has what was taken along, to write only.
     pub fn with<T>(&self, look: impl FnOnce(&Event<'_>) -> T) -> T {
         let list: Vec<Value<'_>>;
         let values = match &self.values {
@@ -131,16 +139,20 @@ impl Owned {
             latency: self.latency,
             request: self.request,
             fault,
-            fields: &LeftBehind,
+            fields: &Written(&self.fields),
         })
     }
 }
 
-/// The fields that were not taken along.
-struct LeftBehind;
+/// The fields that were taken along.
+struct Written<'o>(&'o [u8]);
 
-impl Fields for LeftBehind {
-    fn write(&self, _: &mut Object<'_>) {}
+impl Fields for Written<'_> {
+    fn write(&self, object: &mut Object<'_>) {
+        if !self.0.is_empty() {
+            object.members(self.0);
+        }
+    }
 
     fn brief(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())

@@ -116,6 +116,20 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The first of them, at most so many.
+    pub fn first(&self, most: usize) -> Values<'a> {
+        match *self {
+            Values::None => Values::None,
+            Values::Registers(bytes) => {
+                Values::Registers(bytes.get(..most.saturating_mul(2)).unwrap_or(bytes))
+            }
+            Values::Bits { bytes, count } => {
+                Values::Bits { bytes, count: count.min(u32::try_from(most).unwrap_or(u32::MAX)) }
+            }
+            Values::List(list) => Values::List(list.get(..most).unwrap_or(list)),
+        }
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let values = *self;

@@ -8,7 +8,7 @@ use super::points::{Point, PointKey, Points};
 use super::reading::{Span, widen};
 use super::room::make_room;
 use super::{Forgotten, Limits};
-use crate::address::{Address, Mac};
+use crate::address::{Address, Mac, Timestamp};
 use crate::event::Vocabulary;
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -119,6 +119,16 @@ impl Inventory {
         let points = self.forgotten.points + self.points.forgotten;
         let units = self.conversations.values().map(|record| record.units_left_out).sum();
         Forgotten { points, units, ..self.forgotten }
+    }
+
+    /// Conversations in our protocols since a time in which one side says much and the other was never heard.
+    pub fn one_sided(&self, since: Timestamp) -> usize {
+        /// Messages before it is odd that nobody answers.
+        const MANY: u64 = 10;
+        let recent = |record: &Record| record.span.is_some_and(|span| span.last >= since);
+        let alone = |record: &Record| !record.heard && record.sent[1] == 0 && record.sent[0] >= MANY;
+        let all = self.conversations.iter().filter(|(key, _)| key.proto.is_some());
+        all.filter(|(_, record)| recent(record) && alone(record)).count()
     }
 
     /// All conversations, sorted by client and server. Messages that do not say who of two asks are counted where the

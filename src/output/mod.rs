@@ -1,4 +1,6 @@
-//! Where events and alerts go: one file per destination.
+//! Where events, alerts and their packets go: one file per destination.
 
 pub mod audit;
 pub mod events;
+pub mod evidence;
+pub mod pcapng;

@@ -143,8 +143,8 @@ impl Packet<'_> {
 pub enum Decoded<'a> {
     /// A packet.
     Packet(Packet<'a>),
-    /// A fragment, kept until the rest comes.
-    Fragment,
+    /// A fragment, kept until the rest comes. Known are its two addresses, its protocol and its identification.
+    Fragment(Packet<'a>),
     /// Nothing that Wayside reads, and why.
     Skipped(Skip),
 }
@@ -289,7 +289,7 @@ impl Decoder {
         };
         match parts.link(link, frame) {
             Ok(true) => Decoded::Packet(parts.packet),
-            Ok(false) => Decoded::Fragment,
+            Ok(false) => Decoded::Fragment(parts.packet),
             Err(skip) => {
                 parts.counters.skipped[skip as usize] += 1;
                 Decoded::Skipped(skip)
@@ -492,6 +492,11 @@ impl<'a> Parts<'a> {
         };
         let key = Key { src: ends.src, dst: ends.dst, protocol, id: ends.id };
         let Some(whole) = self.fragments.add(key, self.ts, fragment) else {
+            let packet = &mut self.packet;
+            packet.src = Endpoint { address: ends.src, port: 0 };
+            packet.dst = Endpoint { address: ends.dst, port: 0 };
+            packet.transport = Transport::Ip(protocol);
+            packet.ip_id = ends.id;
             return Ok(false);
         };
         *assembled = whole;

@@ -78,14 +78,16 @@ impl RuleReader<'_, '_> {
 
     /// A placeholder that is none would stand in every alert as it is.
     fn warn_of_placeholders(&self, rule: &Rule, checker: &mut Checker<'_>) {
-        let parts = rule.summary.iter().flat_map(|text| text.split('{').skip(1));
-        let words = parts.filter_map(|part| part.split_once('}')).map(|(word, _)| format!("{{{word}}}"));
-        for word in words.filter(|word| !PLACEHOLDERS.contains(&word.as_str())) {
-            let near = meant(&word, &PLACEHOLDERS);
-            let message =
-                format!("nothing is filled in for '{word}' in the summary of rule '{}'{near}", rule.name);
-            let problem = self.document.warning(self.key_span("summary"), message);
-            checker.problems.push(problem.help(format!("filled in are: {}", PLACEHOLDERS.join(", "))));
+        for (key, text) in [("summary", &rule.summary), ("advice", &rule.advice)] {
+            let parts = text.iter().flat_map(|text| text.split('{').skip(1));
+            let words = parts.filter_map(|part| part.split_once('}')).map(|(word, _)| format!("{{{word}}}"));
+            for word in words.filter(|word| !PLACEHOLDERS.contains(&word.as_str())) {
+                let near = meant(&word, &PLACEHOLDERS);
+                let message =
+                    format!("nothing is filled in for '{word}' in the {key} of rule '{}'{near}", rule.name);
+                let problem = self.document.warning(self.key_span(key), message);
+                checker.problems.push(problem.help(format!("filled in are: {}", PLACEHOLDERS.join(", "))));
+            }
         }
     }
 }

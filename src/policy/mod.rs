@@ -30,6 +30,7 @@
 //! severity = "critical"        # of the alert when a value breaks the limits; on a deny rule, of what it forbids
 //! attack = ["T0836"]           # the same: ATT&CK for ICS techniques
 //! summary = "{src} set {point} of {dst} to {value}, against {rule}"
+//! advice = "Call the shift engineer: 4711"
 //! [[allow]]
 //! name = "Remote shell for maintenance"
 //! from = "engineering"
@@ -49,11 +50,13 @@
 //! except those of verbs that never do (restart, identify, diagnose, time, …) and that `may` lists. A rule with
 //! `values` does not cover a change to a value that the message does not tell.
 
+pub mod allow;
 pub mod calendar;
 mod check;
 pub mod diff;
 mod document;
 mod doubts;
+pub mod edit;
 mod expect;
 pub mod explain;
 pub mod import;
@@ -77,6 +80,7 @@ mod table;
 pub mod test_case;
 mod times;
 mod verdict;
+mod words;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -95,6 +99,7 @@ pub use rule::{
 };
 pub use set::{Conduit, Defaults, Named, Pair, RuleSet, Who, Zone};
 pub use verdict::{Seen, Verdict, Why};
+pub use words::words;
 
 use crate::event::Vocabulary;
 use document::Document;

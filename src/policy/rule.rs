@@ -294,6 +294,8 @@ pub struct Rule {
     pub severity: Option<Severity>,
     /// The sentence of its alerts, where the rule has its own; with placeholders.
     pub summary: Option<String>,
+    /// What to do about its alerts, where the rule says so; with placeholders.
+    pub advice: Option<String>,
     /// The ATT&CK for ICS techniques of its alerts, where the rule names them.
     pub attack: Vec<String>,
     /// Which traffic it is about.

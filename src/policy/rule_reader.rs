@@ -14,7 +14,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use toml::de::DeTable;
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "name",
     "enabled",
     "from",
@@ -37,6 +37,7 @@ const KEYS: [&str; 24] = [
     "ethertype",
     "severity",
     "summary",
+    "advice",
     "attack",
     "technique",
 ];
@@ -139,6 +140,7 @@ impl<'n, 't> RuleReader<'n, 't> {
             kind: self.kind,
             severity: self.severity(checker),
             summary: self.text("summary", checker).map(|word| word.text.to_owned()),
+            advice: self.text("advice", checker).map(|word| word.text.to_owned()),
             attack: self.attack(checker),
             traffic: protocols.traffic,
             protocol: protocols.one,

@@ -189,6 +189,7 @@ pub fn conditions(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
             (!relaxed.is_empty()).then(|| ("relaxed by", list(sorted(relaxed)))),
             rule.severity.map(|severity| ("severity", severity.name().to_owned())),
             rule.summary.clone().map(|summary| ("summary", summary)),
+            rule.advice.clone().map(|advice| ("advice", advice)),
             (!rule.attack.is_empty()).then(|| ("attack", list(sorted(rule.attack.clone())))),
         ]
         .into_iter()

@@ -144,6 +144,11 @@ impl Pair {
         (self.there.expects(), self.back.expects())
     }
 
+    /// The rules about what the sender does to the receiver, by their places.
+    pub(super) fn rules(&self) -> &[u32] {
+        self.there.rules()
+    }
+
     /// Whether anything is expected of the two.
     pub fn is_awaited(&self) -> bool {
         !self.there.expects().is_empty() || !self.back.expects().is_empty()

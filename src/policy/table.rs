@@ -263,6 +263,11 @@ impl PairTable {
         }
     }
 
+    /// The rules, in order.
+    pub(super) fn rules(&self) -> &[u32] {
+        &self.ids
+    }
+
     /// How much it holds, for a bound on memory.
     pub(super) fn weight(&self) -> usize {
         self.ids.len() + 1

@@ -3,11 +3,14 @@
 //! Workers hand what they find to an [`Upstream`]. That of one worker is [`Central`] itself; several take notes
 //! ([`super::notes`]), which reach it in the order in which things happened.
 
+use super::evidence::{self, Keeper, Marks};
 use super::pipeline::{Observer, Unspoken};
 use crate::address::Timestamp;
-use crate::alert::{Alert, Desk};
-use crate::event::Event;
+use crate::alert::{Alert, Desk, Taker};
+use crate::capture::Frame;
+use crate::event::{Event, Flow};
 use crate::output::events::{EventLog, Form};
+use crate::packet::Packet;
 use crate::policy::{Memory, Pair, Relaxed, Rule, RuleSet, Verdict, Watch};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +20,12 @@ pub(super) trait Upstream {
     /// What follows is of a conversation that ends, with its place in the order of those that do
     /// ([`crate::stream::Conversation::turn`]).
     fn ends(&mut self, turn: (u8, u64));
+
+    /// A packet, before what is said in it.
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>);
+
+    /// A fragment, whose packet comes later.
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>);
 
     /// A message, before it is judged.
     fn log(&mut self, event: &Event<'_>);
@@ -41,15 +50,52 @@ pub(super) struct Central {
     /// What is expected.
     watch: Watch,
     desk: Desk,
-    emit: Box<dyn FnMut(Alert) + Send>,
+    out: Out,
     events: Option<EventLog>,
     observer: Option<Box<dyn Observer>>,
     /// The capture file of what comes next, where there are several.
     file: Option<Arc<str>>,
 }
 
+/// Where alerts go, and what keeps their packets.
+struct Out {
+    emit: Box<dyn FnMut(Alert) + Send>,
+    keeper: Option<Box<Keeper>>,
+}
+
+impl Taker for Out {
+    fn alert(&mut self, alert: Alert) {
+        (self.emit)(alert);
+    }
+
+    fn begins(&mut self, alert: &Alert, flow: &Flow, sentence: &dyn Fn() -> String) -> Option<String> {
+        self.keeper.as_mut()?.begins(alert, flow, sentence)
+    }
+
+    fn grows(&mut self, alert: &Alert, frame: u64) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.grows(alert.id, frame);
+        }
+    }
+}
+
 impl Upstream for Central {
     fn ends(&mut self, _: (u8, u64)) {}
+
+    #[inline]
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        if let Some(keeper) = &mut self.out.keeper {
+            let marks = keeper.marker().packet(packet);
+            keeper.packet(marks, frame);
+        }
+    }
+
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>) {
+        if let Some(keeper) = &mut self.out.keeper {
+            let marks = keeper.marker_mut().fragment(fragment);
+            keeper.packet(marks, frame);
+        }
+    }
 
     fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.events {
@@ -59,7 +105,7 @@ impl Upstream for Central {
 
     fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>) {
         if let (Some(rules), Some(verdict)) = (&self.rules, verdict) {
-            self.desk.event(event, verdict, rules, &mut self.emit);
+            self.desk.event(event, verdict, rules, &mut self.out);
         }
         if let Some(observer) = &mut self.observer {
             observer.event(event, verdict);
@@ -67,21 +113,21 @@ impl Upstream for Central {
     }
 
     fn judge(&mut self, event: &Event<'_>, pair: &Pair) {
-        let Central { rules, hits, memory, watch, desk, emit, observer, .. } = self;
+        let Central { rules, hits, memory, watch, desk, out, observer, .. } = self;
         let Some(rules) = rules.as_deref().filter(|rules| rules.generation() == pair.generation()) else {
             return;
         };
         let verdict = rules.judge(pair, event, memory);
         count_hit(hits, &verdict);
         if pair.is_awaited() {
-            let mut said = |rules: &RuleSet, silence| desk.silence(event.ts, &silence, rules, emit);
+            let mut said = |rules: &RuleSet, silence| desk.silence(event.ts, &silence, rules, out);
             rules.observe(pair, event, watch, &mut said, &mut |id| {
                 if let Some(count) = hits.get_mut(id as usize) {
                     *count += 1;
                 }
             });
         }
-        desk.event(event, &verdict, rules, emit);
+        desk.event(event, &verdict, rules, out);
         if let Some(observer) = observer {
             observer.event(event, Some(&verdict));
         }
@@ -92,7 +138,7 @@ impl Upstream for Central {
             observer.conversation(seen, verdict);
         }
         if let (Some(rules), Some(verdict)) = (&self.rules, verdict) {
-            self.desk.conversation(seen.ts, seen.frame, seen.flow, verdict, rules, &mut self.emit);
+            self.desk.conversation(seen.ts, seen.frame, seen.flow, verdict, rules, &mut self.out);
         }
     }
 }
@@ -105,7 +151,7 @@ impl Central {
             memory: Memory::default(),
             watch: Watch::default(),
             desk,
-            emit,
+            out: Out { emit, keeper: None },
             events,
             observer: None,
             file: None,
@@ -117,6 +163,23 @@ impl Central {
         self.file = file;
     }
 
+    /// Keeps the packets of alerts from here on.
+    pub(super) fn keep_evidence(&mut self, keeper: Keeper) {
+        self.out.keeper = Some(Box::new(keeper));
+    }
+
+    /// A packet with its marks, where packets are kept.
+    pub(super) fn marked(&mut self, marks: Marks, frame: &Frame<'_>) {
+        if let Some(keeper) = &mut self.out.keeper {
+            keeper.packet(marks, frame);
+        }
+    }
+
+    /// What became of the packets of alerts, where they are kept.
+    pub(super) fn evidence(&self) -> Option<evidence::Counts> {
+        self.out.keeper.as_ref().map(|keeper| keeper.counts())
+    }
+
     pub(super) fn observe(&mut self, observer: Box<dyn Observer>) {
         self.observer = Some(observer);
     }
@@ -124,7 +187,7 @@ impl Central {
     pub(super) fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) {
         self.hits = carried(self.rules.as_deref(), &self.hits, rules.as_deref());
         self.rules = rules;
-        self.desk.end_lasting(&mut self.emit);
+        self.desk.end_lasting(&mut self.out);
         self.watch = Watch::default();
     }
 
@@ -137,15 +200,18 @@ impl Central {
 
     /// Says what has been silent for too long.
     fn overdue(&mut self, now: Timestamp) {
-        let Central { rules, watch, desk, emit, .. } = self;
+        let Central { rules, watch, desk, out, .. } = self;
         let Some(rules) = rules.as_deref() else { return watch.rest() };
-        rules.overdue(watch, now, &mut |rules, silence| desk.silence(now, &silence, rules, emit));
+        rules.overdue(watch, now, &mut |rules, silence| desk.silence(now, &silence, rules, out));
     }
 
     /// Lets go of what is too old by this time.
     pub(super) fn tick(&mut self, now: Timestamp) {
         self.passes(now);
-        self.desk.tick(now, &mut self.emit);
+        self.desk.tick(now, &mut self.out);
+        if let Some(keeper) = &mut self.out.keeper {
+            keeper.tick(now);
+        }
     }
 
     /// Closes every alert; `last` is the time of the last packet.
@@ -153,12 +219,15 @@ impl Central {
         if let Some(last) = last {
             self.overdue(last);
         }
-        self.desk.finish(&mut self.emit);
+        self.desk.finish(&mut self.out);
+        if let Some(keeper) = &mut self.out.keeper {
+            keeper.finish();
+        }
         self.events.take().map_or(Ok(()), EventLog::finish)
     }
 
     pub(super) fn close_emit(&mut self) {
-        self.emit = Box::new(|_| {});
+        self.out.emit = Box::new(|_| {});
     }
 
     /// How messages are logged, where they are.

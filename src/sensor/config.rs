@@ -1,5 +1,7 @@
 //! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
 
+use super::evidence::Keeping;
+use crate::output::evidence::{EvidenceError, Folder};
 use crate::policy::nearest;
 use crate::{store, stream};
 use serde::Deserialize;
@@ -32,6 +34,9 @@ pub struct Config {
     /// `[store]`.
     #[serde(default)]
     pub store: StoreTable,
+    /// `[evidence]`.
+    #[serde(default)]
+    pub evidence: EvidenceTable,
     /// `[web]`.
     #[serde(default)]
     pub web: WebTable,
@@ -156,6 +161,77 @@ impl StoreTable {
         }
         let few = !(16..=1 << 24).contains(&self.size_mib);
         few.then(|| ("size-mib", format!("size-mib = {}: 16 to 16777216", self.size_mib)))
+    }
+}
+
+/// `[evidence]`: the packets of each alert, in a small capture file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EvidenceTable {
+    /// The folder that gets a file for each alert. None by default: no packets are kept.
+    pub folder: Option<PathBuf>,
+    /// Packets of the alert's conversation up to and with the one that raised it.
+    pub before: usize,
+    /// Packets that follow it.
+    pub after: usize,
+    /// Memory for the packets seen last, in MiB.
+    pub ring_mib: usize,
+    /// Files kept; the oldest go.
+    pub files: usize,
+    /// Octets of files kept, in MiB; the oldest go.
+    pub mib: usize,
+    /// Files begun within a minute.
+    pub per_minute: u32,
+}
+
+impl Default for EvidenceTable {
+    fn default() -> Self {
+        let Keeping { before, after, ring, per_minute } = Keeping::default();
+        EvidenceTable {
+            folder: None,
+            before,
+            after,
+            ring_mib: ring >> 20,
+            files: FILES,
+            mib: MIB,
+            per_minute,
+        }
+    }
+}
+
+/// Files of evidence kept where nobody says otherwise.
+const FILES: usize = 10_000;
+/// Their octets, in MiB.
+const MIB: usize = 512;
+
+impl EvidenceTable {
+    /// How much is kept of each alert.
+    pub fn keeping(&self) -> Keeping {
+        let EvidenceTable { before, after, ring_mib, per_minute, .. } = *self;
+        Keeping { before, after, ring: ring_mib << 20, per_minute }
+    }
+
+    /// The folder, made where it is missing; `None` where no packets are to be kept.
+    ///
+    /// # Errors
+    /// One sentence where it cannot be written to.
+    pub fn open(&self) -> Result<Option<Folder>, EvidenceError> {
+        let open = |path: &PathBuf| Folder::open(path, self.files, (self.mib as u64) << 20);
+        self.folder.as_ref().map(open).transpose()
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        let all = [
+            ("before", self.before, 1..=1000),
+            ("after", self.after, 0..=1000),
+            ("ring-mib", self.ring_mib, 1..=4096),
+            ("files", self.files, 1..=10_000_000),
+            ("mib", self.mib, 1..=1 << 30),
+            ("per-minute", self.per_minute as usize, 1..=1_000_000),
+        ];
+        let (key, value, range) = all.into_iter().find(|(_, value, range)| !range.contains(value))?;
+        Some((key, format!("{key} = {value}: {} to {}", range.start(), range.end())))
     }
 }
 
@@ -287,11 +363,12 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut config = Config::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        if let Some(file) = &mut config.store.file {
+        let Config { rules, alerts, events, audit, evidence, store, .. } = &mut config;
+        if let Some(file) = &mut store.file {
             *file = folder.join(&*file);
         }
-        let files = [&mut config.alerts.file, &mut config.events.file, &mut config.audit.file];
-        for file in files.into_iter().flatten().chain(&mut config.rules.paths) {
+        let files = [&mut alerts.file, &mut events.file, &mut audit.file, &mut evidence.folder];
+        for file in files.into_iter().flatten().chain(&mut rules.paths) {
             if file.as_os_str() != "-" {
                 *file = folder.join(&*file);
             }
@@ -328,6 +405,11 @@ impl Config {
         }
         if let Some((key, message)) = config.store.wrong().or_else(|| config.limits.wrong()) {
             return Err(wrong(place(key), message));
+        }
+        if let Some((key, message)) = config.evidence.wrong() {
+            let table = place("[evidence]");
+            let within = text.get(table..).and_then(|rest| rest.find(&format!("\n{key}")));
+            return Err(wrong(within.map_or(table, |at| table + at + 1), message));
         }
         Ok(config)
     }
@@ -391,6 +473,10 @@ mod tests {
         assert_eq!(
             refused("[[interface]]\nname = \"eth0\"\n[store]\nfile = \"w.db\"\nsize-mib = 1\n"),
             "wayside.toml:5: size-mib = 1: 16 to 16777216"
+        );
+        assert_eq!(
+            refused("[[interface]]\nname = \"eth0\"\n[evidence]\nring-mib = 8\nmib = 0\n"),
+            "wayside.toml:5: mib = 0: 1 to 1073741824"
         );
         assert!(refused("[[interface]\n").starts_with("wayside.toml:1: "));
     }

@@ -11,11 +11,13 @@
 //! A full batch queue makes an interface thread wait, and the kernel counts what it then has to drop. A full alert
 //! queue loses the alert, which is counted: the worker never waits for an output.
 
-use super::config::Limits;
+use super::config::{EvidenceTable, Limits};
 use super::keeper::{Keeper, Note};
 use super::pipeline::{self, Parts, Pipeline};
+use super::player::Player;
 use super::reload::{self, Change};
 use super::report::bounds;
+use super::vitals::Vitals;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
@@ -23,12 +25,15 @@ use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
 use crate::output::events::EventLog;
+use crate::output::evidence::{Behind, EvidenceError, Folder, Shelf};
 use crate::policy::{self, RuleSet};
-use crate::store::Store;
-use crate::web::{Ready, Server, WebError};
+use crate::store::{Store, StoreError};
+use crate::web::replays::Replays;
+use crate::web::site::Site;
+use crate::web::{Ready, Server, Shared, WebError, health};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -68,8 +73,11 @@ pub struct Setup {
     pub audit: Option<AuditLog>,
     /// Gets what there is in the plant, once a second, where an inventory is kept.
     pub inventory: Option<Arc<Mutex<Inventory>>>,
-    /// Keeps alerts, the inventory, rules in force and the audit trail, where there is one.
+    /// Keeps alerts, the inventory, rules in force and the audit trail; without it they are kept as long as the sensor
+    /// runs.
     pub store: Option<Store>,
+    /// Whether the packets of alerts are kept, and where.
+    pub evidence: EvidenceTable,
 }
 
 /// Why a live sensor cannot start or go on.
@@ -81,6 +89,12 @@ pub enum SensorError {
     /// The page cannot be served.
     #[error(transparent)]
     Web(#[from] WebError),
+    /// There is no store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The packets of alerts cannot be kept.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// A thread or the runtime cannot be started.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -129,6 +143,8 @@ struct Tap {
     bytes: AtomicU64,
     dropped_by_kernel: AtomicU64,
     dropped_by_interface: AtomicU64,
+    /// When the last packet came, in nanoseconds since 1970; 0 for never.
+    heard: AtomicI64,
     failed: Mutex<Option<CaptureError>>,
 }
 
@@ -136,10 +152,12 @@ struct Tap {
 pub struct Sensor {
     setup: Setup,
     captures: Vec<Live>,
+    evidence: Option<Folder>,
     runtime: tokio::runtime::Runtime,
     server: Server,
     metrics: Arc<Metrics>,
     ready: Ready,
+    site: Arc<Site>,
 }
 
 impl Sensor {
@@ -153,11 +171,28 @@ impl Sensor {
         if let Some(warning) = drop_privileges() {
             tracing::warn!("{warning}");
         }
+        // With the rights that it will be written with.
+        let evidence = setup.evidence.open()?;
         let metrics = Arc::new(Metrics::new());
         let ready = Ready::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let server = runtime.block_on(Server::bind(setup.listen, metrics.clone(), ready.clone()))?;
-        Ok(Sensor { setup, captures, runtime, server, metrics, ready })
+        let store = match &setup.store {
+            Some(store) => store.clone(),
+            None => Store::in_memory()?,
+        };
+        let stock = setup.inventory.clone().unwrap_or_else(inventory);
+        let mut site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
+        site.evidence = setup.evidence.folder.clone();
+        site.rules.store(setup.rules.clone());
+        let site = Arc::new(site);
+        let shared = Shared {
+            metrics: metrics.clone(),
+            ready: ready.clone(),
+            live: site.clone(),
+            replays: Replays::new(Arc::new(Player)),
+        };
+        let server = runtime.block_on(Server::bind(setup.listen, shared))?;
+        Ok(Sensor { setup, captures, evidence, runtime, server, metrics, ready, site })
     }
 
     /// Adds an output that gets every alert.
@@ -170,29 +205,26 @@ impl Sensor {
     /// # Errors
     /// Where the last interface fails.
     pub fn watch(self, stop: &Stop) -> Result<Pipeline, SensorError> {
-        let Sensor { setup, captures, runtime, server, metrics, ready } = self;
+        let Sensor { setup, captures, evidence, runtime, server, metrics, ready, site } = self;
         let until = stop.clone();
         runtime.spawn(server.serve(async move {
             while !until.is_set() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }));
+        let outputs = setup.outputs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let store = site.store.clone();
         let mut audit = setup.audit;
-        let keeper = match &setup.store {
-            Some(store) => Some(Keeper::start(store.clone(), setup.inventory.clone())?),
-            None => None,
-        };
-        if let Some(keeper) = &keeper {
-            let log = audit.get_or_insert_with(|| AuditLog::new(Box::new(std::io::sink()), &setup.name));
-            log.copy_to(Box::new(keeper.trail()));
-            if let Some(rules) = &setup.rules {
-                // They were read a moment ago: what cannot be read now is said when it is loaded again.
-                let files = policy::read_all(&setup.rule_paths).unwrap_or_default();
-                keeper.tell(Note::rules(rules.rules().len(), files));
-            }
+        let keeper = Keeper::start(store.clone(), setup.inventory.clone())?;
+        let log = audit.get_or_insert_with(|| AuditLog::new(Box::new(std::io::sink()), &setup.name));
+        log.copy_to(Box::new(keeper.trail()));
+        if let Some(rules) = &setup.rules {
+            // They were read a moment ago: what cannot be read now is said when it is loaded again.
+            let files = policy::read_all(&setup.rule_paths).unwrap_or_default();
+            keeper.tell(Note::rules(rules.rules().len(), files));
         }
         let (alerts, alert_thread) =
-            hand_out(setup.outputs, setup.store.clone(), &metrics, setup.limits.alert_queue)?;
+            hand_out(setup.outputs, store.clone(), &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
@@ -222,6 +254,10 @@ impl Sensor {
         if setup.inventory.is_some() {
             pipeline.take_stock(inventory::Limits::live().often());
         }
+        if let Some(folder) = evidence {
+            let names = taps.iter().map(|tap| tap.name.clone()).collect();
+            pipeline.keep_evidence(setup.evidence.keeping(), Shelf::start(folder, names, Behind::Lose)?);
+        }
         let mut worker = Worker {
             pipeline,
             taps,
@@ -230,10 +266,13 @@ impl Sensor {
             lag: 0.0,
             audit,
             inventory: setup.inventory,
-            store: setup.store,
+            store,
             keeper,
             limits: setup.limits,
             said: Vec::new(),
+            vitals: Vitals::new(site.health.clone(), site.trends.clone(), now()),
+            site,
+            outputs,
         };
         worker.run(&taken, &changed);
         ready.set(false);
@@ -258,8 +297,8 @@ impl Sensor {
         let mut pipeline = worker.pipeline;
         pipeline.close_emit();
         let _ = alert_thread.join();
-        worker.keeper.into_iter().for_each(Keeper::finish);
-        worker.store.iter().for_each(Store::close);
+        worker.keeper.finish();
+        worker.store.close();
         runtime.shutdown_timeout(Duration::from_secs(1));
         match failed {
             Some(error) if ended_itself => Err(error.into()),
@@ -276,7 +315,23 @@ impl Tap {
             bytes: AtomicU64::new(0),
             dropped_by_kernel: AtomicU64::new(0),
             dropped_by_interface: AtomicU64::new(0),
+            heard: AtomicI64::new(0),
             failed: Mutex::new(None),
+        }
+    }
+
+    /// How the interface is, for the pages.
+    fn health(&self) -> health::Interface {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let heard = self.heard.load(Ordering::Relaxed);
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        health::Interface {
+            name: self.name.clone(),
+            packets: load(&self.packets),
+            octets: load(&self.bytes),
+            dropped: load(&self.dropped_by_kernel) + load(&self.dropped_by_interface),
+            heard: (heard > 0).then(|| Timestamp::from_nanos(heard)),
+            failed: failed.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -354,7 +409,7 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 /// Starts the thread that hands alerts to the outputs; returns its entrance.
 fn hand_out(
     mut outputs: Vec<Output>,
-    store: Option<Store>,
+    store: Store,
     metrics: &Arc<Metrics>,
     queue: usize,
 ) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
@@ -366,9 +421,7 @@ fn hand_out(
         thread::Builder::new().name("alerts".into()).spawn(move || {
             for alert in exit {
                 // First, since it never waits and what it loses it counts itself.
-                if let Some(store) = &store {
-                    let _ = store.record(&alert);
-                }
+                store.record(&alert);
                 for (name, output) in &mut outputs {
                     match output(&alert) {
                         Ok(()) => metrics.output_sent.with_label_values(&[*name]).inc(),
@@ -415,11 +468,14 @@ struct Worker {
     lag: f64,
     audit: Option<AuditLog>,
     inventory: Option<Arc<Mutex<Inventory>>>,
-    store: Option<Store>,
-    keeper: Option<Keeper>,
+    store: Store,
+    keeper: Keeper,
     limits: Limits,
     /// What of the bounds and losses has been said already.
     said: Vec<String>,
+    vitals: Vitals,
+    site: Arc<Site>,
+    outputs: Vec<String>,
 }
 
 impl Worker {
@@ -445,8 +501,8 @@ impl Worker {
             for change in changes.try_iter() {
                 let result = match change {
                     Change::Rules(rules, files) => {
-                        let note = Note::rules(rules.rules().len(), files);
-                        self.keeper.iter().for_each(|keeper| keeper.tell(note.clone()));
+                        self.keeper.tell(Note::rules(rules.rules().len(), files));
+                        self.site.rules.store(Some(rules.clone()));
                         self.pipeline.set_rules(Some(rules));
                         "loaded"
                     }
@@ -456,6 +512,7 @@ impl Worker {
                 if let Some(audit) = &mut self.audit {
                     audit.rules(now(), result == "loaded", rules);
                 }
+                self.vitals.rules(result == "loaded");
                 self.metrics.rule_reloads.with_label_values(&[result]).inc();
             }
             if reported.elapsed() >= Duration::from_secs(1) {
@@ -486,6 +543,9 @@ impl Worker {
         }
         tap.packets.fetch_add(batch.heads.len() as u64, Ordering::Relaxed);
         tap.bytes.fetch_add(wire, Ordering::Relaxed);
+        if let Some(last) = batch.heads.last() {
+            tap.heard.store(last.ts.nanos, Ordering::Relaxed);
+        }
         batch.heads.last().map(|head| head.ts)
     }
 
@@ -504,9 +564,12 @@ impl Worker {
         }
         super::report::report(metrics, &mut self.pipeline);
         super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
-        super::report::store(metrics, self.store.as_ref());
+        super::report::store(metrics, &self.store);
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
+        let interfaces = self.taps.iter().map(|tap| tap.health()).collect();
+        let parts = (&mut self.pipeline, &*self.metrics, self.inventory.as_deref(), &self.limits);
+        self.vitals.note(now(), self.lag, interfaces, &self.outputs, parts);
     }
 }
 
@@ -521,6 +584,16 @@ impl Worker {
         };
         for bound in bounds(&self.pipeline).iter().filter(|bound| bound.reached > 0) {
             once(bound.what.into(), bound.sentence(&self.limits));
+        }
+        let losses = self.pipeline.evidence().unwrap_or_default();
+        for (reason, words, count) in losses.losses() {
+            once(
+                format!("evidence {reason}"),
+                format!(
+                    "alerts went out without evidence ({count} so far): {words}. They are counted in \
+                     wayside_evidence_lost_total{{reason=\"{reason}\"}}"
+                ),
+            );
         }
         for tap in &self.taps {
             let name = &tap.name;

@@ -6,12 +6,15 @@
 
 mod central;
 pub mod config;
+pub mod evidence;
 mod keeper;
 pub mod live;
 mod notes;
 pub mod pipeline;
+pub mod player;
 mod reload;
 pub mod report;
 mod talk;
 mod team;
+pub mod vitals;
 mod worker;

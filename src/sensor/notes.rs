@@ -1,11 +1,14 @@
 //! What a worker of several finds, written down until its turn comes.
 
 use super::central::{Central, Upstream};
+use super::evidence::{Marker, Roll, Rolls};
 use super::pipeline::Unspoken;
 use crate::address::Timestamp;
 use crate::alert::Desk;
-use crate::event::{Event, Flow, Owned};
+use crate::capture::Frame;
+use crate::event::{Event, Flow, Kind, Owned};
 use crate::output::events::Form;
+use crate::packet::Packet;
 use crate::policy::{Pair, Verdict};
 use std::sync::Arc;
 
@@ -44,6 +47,8 @@ pub(super) struct Page {
     found: Vec<(Moment, Found)>,
     /// Lines for the log.
     lines: Vec<u8>,
+    /// Packets, where they are kept.
+    roll: Roll,
 }
 
 /// What a worker writes down.
@@ -53,13 +58,17 @@ pub(super) struct Notes {
     pub(super) file: Option<Arc<str>>,
     /// When what is found next happens.
     pub(super) moment: Moment,
+    /// Tells conversations apart, where packets are kept.
+    pub(super) marker: Option<Marker>,
+    /// Whether it is the first worker's.
+    first: bool,
     pub(super) page: Page,
 }
 
 impl Notes {
-    /// Nothing yet; `form` is how messages are logged, where they are.
-    pub(super) fn new(form: Option<Form>) -> Notes {
-        Notes { form, file: None, moment: Moment::of(0), page: Page::default() }
+    /// Nothing yet; `form` is how messages are logged, where they are, `first` whether it is the first worker's.
+    pub(super) fn new(form: Option<Form>, first: bool) -> Notes {
+        Notes { form, first, file: None, moment: Moment::of(0), marker: None, page: Page::default() }
     }
 
     fn note(&mut self, found: Found) {
@@ -72,6 +81,7 @@ impl Page {
     pub(super) fn clear(&mut self) {
         self.found.clear();
         self.lines.clear();
+        self.roll.clear();
     }
 }
 
@@ -82,12 +92,17 @@ pub(super) fn read(
     central: &mut Central,
     mut before: impl FnMut(&mut Central, u64),
 ) {
-    let mut turns: Vec<_> =
-        pages.iter_mut().map(|page| (page.found.drain(..).peekable(), page.lines.as_slice(), 0)).collect();
+    let (mut turns, mut rolls) = (Vec::new(), Vec::new());
+    for Page { found, lines, roll } in pages.iter_mut().map(|page| &mut **page) {
+        turns.push((found.drain(..).peekable(), lines.as_slice(), 0));
+        rolls.push(&*roll);
+    }
+    let mut rolls = Rolls::new(rolls.into_iter());
     let mut runs: Vec<&[u8]> = Vec::new();
     loop {
         let next = turns.iter_mut().enumerate().filter_map(|(at, (found, ..))| Some((found.peek()?.0, at)));
         let Some((moment, at)) = next.min() else { break };
+        rolls.up_to(moment.order, |marks, frame| central.marked(marks, frame));
         before(central, moment.order + u64::from(moment.ends > 0));
         let Some((found, lines, from)) = turns.get_mut(at) else { break };
         while let Some((_, what)) = found.next_if(|(other, _)| *other == moment) {
@@ -106,12 +121,30 @@ pub(super) fn read(
             }
         }
     }
+    rolls.up_to(u64::MAX, |marks, frame| central.marked(marks, frame));
     central.lines(&runs);
 }
 
 impl Upstream for Notes {
     fn ends(&mut self, turn: (u8, u64)) {
         self.moment = Moment { ends: turn.0.saturating_add(1), number: turn.1, ..self.moment };
+    }
+
+    #[inline]
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        if let Some(marker) = &self.marker {
+            self.page.roll.push(self.moment.order, marker.packet(packet), frame);
+        }
+    }
+
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Packet<'_>) {
+        if let Some(marker) = &mut self.marker {
+            let marks = marker.fragment(fragment);
+            // Every worker puts fragments together; the first keeps them for all.
+            if self.first {
+                self.page.roll.push(self.moment.order, marks, frame);
+            }
+        }
     }
 
     fn log(&mut self, event: &Event<'_>) {
@@ -126,12 +159,15 @@ impl Upstream for Notes {
 
     fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>) {
         if let Some(verdict) = verdict.filter(|verdict| Desk::concerns(event, verdict)) {
-            self.note(Found::Judged(Box::new((event.into(), *verdict))));
+            self.note(Found::Judged(Box::new((Owned::whole(event), *verdict))));
         }
     }
 
     fn judge(&mut self, event: &Event<'_>, pair: &Pair) {
-        self.note(Found::Judge(Box::new((event.into(), pair.clone()))));
+        // What answers a request that was seen is not judged: no alert will show it.
+        let shown = event.kind != Kind::Response || event.request.is_none();
+        let own = if shown { Owned::whole(event) } else { event.into() };
+        self.note(Found::Judge(Box::new((own, pair.clone()))));
     }
 
     fn conversation(&mut self, seen: &Unspoken<'_>, verdict: Option<&Verdict>) {

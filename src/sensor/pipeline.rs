@@ -1,6 +1,7 @@
 //! Frames in, verdicts and alerts out: by one worker on the caller's thread, or by a team of several.
 
 use super::central::Central;
+use super::evidence::{self, Keeper, Keeping};
 use super::team::Team;
 use super::worker::Worker;
 use crate::address::Timestamp;
@@ -10,6 +11,7 @@ use crate::event::{Event, Flow};
 use crate::inventory::{self, Gatherer, Harvest};
 use crate::metrics::Tally;
 use crate::output::events::EventLog;
+use crate::output::evidence::Shelf;
 use crate::packet;
 use crate::policy::{Relaxed, RuleSet, Verdict};
 use crate::protocol;
@@ -169,6 +171,20 @@ impl Pipeline {
             Crew::One(worker) => worker.gatherer = Some(Box::new(Gatherer::new(limits))),
             Crew::Many(team) => team.take_stock(limits),
         }
+    }
+
+    /// Keeps the packets of the alerts that begin from here on, and puts them on this shelf.
+    pub fn keep_evidence(&mut self, keeping: Keeping, shelf: Shelf) {
+        let keeper = Keeper::new(keeping, shelf);
+        match &mut self.crew {
+            Crew::One(worker) => worker.up.keep_evidence(keeper),
+            Crew::Many(team) => team.keep_evidence(keeper),
+        }
+    }
+
+    /// What became of the packets of alerts so far, where they are kept.
+    pub fn evidence(&self) -> Option<evidence::Counts> {
+        self.central().evidence()
     }
 
     /// What was gathered for the inventory since this was last asked, as of [`Pipeline::gather`].

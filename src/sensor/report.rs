@@ -1,6 +1,7 @@
 //! From the counts of a worker to the series of the metrics.
 
 use super::config::Limits;
+use super::evidence;
 use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
@@ -81,6 +82,13 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
         raise(&metrics.undecoded.with_label_values(&[reason]), count);
     }
     metrics.silent_expectations.set(silent as i64);
+    if let Some(evidence) = pipeline.evidence() {
+        raise(&metrics.evidence_written, evidence.written);
+        raise(&metrics.evidence_removed, evidence.removed);
+        for ((reason, _), count) in evidence::Counts::REASONS.into_iter().zip(evidence.lost) {
+            raise(&metrics.evidence_lost.with_label_values(&[reason]), count);
+        }
+    }
     if let Some((rules, hits)) = pipeline.rules() {
         metrics.rules.set(rules.rules().len() as i64);
         for (rule, count) in rules.rules().iter().zip(hits).filter(|(_, count)| *count > 0) {
@@ -107,8 +115,7 @@ pub fn stock(metrics: &Metrics, pipeline: &mut Pipeline, inventory: Option<&Mute
 }
 
 /// Brings the metrics of the store up to date.
-pub fn store(metrics: &Metrics, store: Option<&Store>) {
-    let Some(store) = store else { return };
+pub fn store(metrics: &Metrics, store: &Store) {
     let health = store.health();
     metrics.store_queue.set(i64::try_from(health.queue).unwrap_or(i64::MAX));
     raise(&metrics.store_written, health.written);

@@ -10,7 +10,8 @@
 //! Work is cut into rounds, at the same frames for all, and every worker hands in a page for each round. So what was
 //! found in a round can be put in order before anybody hears of it, however the threads run.
 
-use super::central::{Central, carried};
+use super::central::{Central, Upstream, carried};
+use super::evidence::{Keeper, Marker};
 use super::notes::{self, Moment, Notes, Page};
 use super::pipeline::{Counts, Parts, QUIET, Totals};
 use super::worker::Worker;
@@ -63,6 +64,8 @@ struct Round {
     rules: Option<Option<Arc<RuleSet>>>,
     /// Whether to gather for an inventory from here on, and how much.
     stock: Option<inventory::Limits>,
+    /// Whether packets are to be kept from here on, and how conversations are told apart.
+    marker: Option<Marker>,
     /// The number of the last frame so far.
     last: u64,
     /// The time by which what is too old is to go.
@@ -152,7 +155,7 @@ impl Team {
         };
         let hands: io::Result<Vec<Hand>> = (0..workers)
             .map(|place| {
-                let worker = Worker::new(limits, 0, tally.another(), Notes::new(central.form()));
+                let worker = Worker::new(limits, 0, tally.another(), Notes::new(central.form(), place == 0));
                 Hand::new(Member { worker, odd: Decoder::new(fragments), place, workers, expects: false })
             })
             .collect();
@@ -202,6 +205,13 @@ impl Team {
     pub(super) fn take_stock(&mut self, limits: inventory::Limits) {
         self.settle();
         self.next.stock = Some(limits.shared(self.hands.len()));
+        self.send();
+    }
+
+    pub(super) fn keep_evidence(&mut self, keeper: Keeper) {
+        self.settle();
+        self.next.marker = Some(keeper.marker().clone());
+        self.central.keep_evidence(keeper);
         self.send();
     }
 
@@ -469,11 +479,16 @@ impl Member {
     fn odd_frame(&mut self, order: u64, frame: &Frame<'_>) {
         let (place, workers) = (self.place, self.workers);
         let decoded = self.odd.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
-        if let Decoded::Packet(packet) = decoded
-            && Whose::of(Some(route_of(&packet)), place, workers) == Whose::Mine
-        {
-            self.worker.up.moment = Moment::of(order);
-            self.worker.packet(order, frame, &packet);
+        match decoded {
+            Decoded::Packet(packet) if Whose::of(Some(route_of(&packet)), place, workers) == Whose::Mine => {
+                self.worker.up.moment = Moment::of(order);
+                self.worker.packet(order, frame, &packet);
+            }
+            Decoded::Fragment(fragment) => {
+                self.worker.up.moment = Moment::of(order);
+                self.worker.up.fragment(frame, &fragment);
+            }
+            Decoded::Packet(_) | Decoded::Skipped(_) => {}
         }
     }
 
@@ -490,6 +505,9 @@ impl Member {
         }
         if let Some(limits) = round.stock {
             self.worker.gatherer = Some(Box::new(Gatherer::new(limits)));
+        }
+        if let Some(marker) = &round.marker {
+            self.worker.up.marker = Some(marker.clone());
         }
         let mut files = round.files.iter().peekable();
         let mut start = 0;

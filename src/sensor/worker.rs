@@ -76,7 +76,12 @@ impl<U: Upstream> Worker<U> {
     pub(super) fn frame(&mut self, order: u64, frame: &Frame<'_>) {
         let Worker { decoder, flows, rules, hits, memory, tally, gatherer, up } = self;
         let decoded = decoder.decode(frame.link.number(), frame.ts, frame.data, frame.wire_len);
-        let Decoded::Packet(packet) = decoded else { return };
+        let packet = match decoded {
+            Decoded::Packet(packet) => packet,
+            Decoded::Fragment(fragment) => return up.fragment(frame, &fragment),
+            Decoded::Skipped(_) => return,
+        };
+        up.packet(frame, &packet);
         let mut scope = Scope { rules, hits, memory, tally, gatherer, up };
         flows.packet(order, frame.ts, &packet, &mut |conversation, side, delivery| {
             scope.deliver(conversation, side, delivery, frame.ts, frame.number);
@@ -86,6 +91,7 @@ impl<U: Upstream> Worker<U> {
     /// Takes a packet of a frame that is decoded already.
     pub(super) fn packet(&mut self, order: u64, frame: &Frame<'_>, packet: &Packet<'_>) {
         let (flows, mut scope) = self.parts();
+        scope.up.packet(frame, packet);
         flows.packet(order, frame.ts, packet, &mut |conversation, side, delivery| {
             scope.deliver(conversation, side, delivery, frame.ts, frame.number);
         });

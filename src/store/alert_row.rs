@@ -27,11 +27,6 @@ pub(super) struct AlertRow {
     pub json: String,
 }
 
-/// The incident that an alert is part of, where alerts say so.
-fn incident(_: &Alert) -> Option<String> {
-    None
-}
-
 impl From<&Alert> for AlertRow {
     fn from(alert: &Alert) -> AlertRow {
         let mut json = Vec::with_capacity(1024);
@@ -50,7 +45,7 @@ impl From<&Alert> for AlertRow {
             dst: alert.dst.address.to_string(),
             dst_port: alert.dst.port,
             proto: alert.proto,
-            incident: incident(alert),
+            incident: Some(alert.incident.to_string()),
             json: String::from_utf8(json)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         }

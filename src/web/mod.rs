@@ -1,30 +1,39 @@
-//! What the sensor serves on loopback: `/metrics`, `/healthz`, `/readyz`.
+//! The operator's pages, the API and what machines ask for, served by the sensor itself.
+//!
+//! Flows in: the store, the inventory, the rules in force and how the sensor is, together a [`site::Site`]: one for the
+//! live plant, one for each replayed capture. Flows out: pages drawn on the server ([`pages`]), the same as JSON
+//! ([`api`]), parts of pages once a second ([`live`]). Every address and the role that it needs stands in [`routes`];
+//! every request passes the [`gate`].
+
+pub mod api;
+pub mod asked;
+pub mod assets;
+pub mod charts;
+pub mod failure;
+pub mod gate;
+pub mod health;
+pub mod layout;
+pub mod live;
+pub mod names;
+pub mod overview;
+pub mod pages;
+pub mod probes;
+pub mod replays;
+pub mod routes;
+pub mod site;
+pub mod state;
+pub mod trends;
+pub mod visitor;
+pub mod words;
+
+pub use probes::Ready;
 
 use crate::metrics::Metrics;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use replays::Replays;
+use site::Site;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
-
-/// Whether the sensor captures, shared between it and `/readyz`.
-#[derive(Clone, Default)]
-pub struct Ready(Arc<AtomicBool>);
-
-impl Ready {
-    /// Says that capture has started or stopped.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Why the page cannot be served.
 #[derive(Debug, Error)]
@@ -41,16 +50,23 @@ pub enum WebError {
     },
 }
 
+/// What every request can see.
 #[derive(Clone)]
-struct Shared {
-    metrics: Arc<Metrics>,
-    ready: Ready,
+pub struct Shared {
+    /// The series for Prometheus.
+    pub metrics: Arc<Metrics>,
+    /// Whether the sensor captures.
+    pub ready: Ready,
+    /// The live plant.
+    pub live: Arc<Site>,
+    /// Captures that are looked at beside it.
+    pub replays: Replays,
 }
 
 /// A bound address, ready to serve.
 pub struct Server {
     listener: tokio::net::TcpListener,
-    router: Router,
+    shared: Shared,
 }
 
 impl Server {
@@ -58,7 +74,7 @@ impl Server {
     ///
     /// # Errors
     /// Where the address cannot be taken, with the reason and what to do.
-    pub async fn bind(address: SocketAddr, metrics: Arc<Metrics>, ready: Ready) -> Result<Server, WebError> {
+    pub async fn bind(address: SocketAddr, shared: Shared) -> Result<Server, WebError> {
         let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| {
             let hint = match source.kind() {
                 std::io::ErrorKind::AddrInUse => {
@@ -68,13 +84,7 @@ impl Server {
             };
             WebError::Listen { address, source, hint }
         })?;
-        let router = Router::new()
-            .route("/", get(|| async { "Wayside\n\n/metrics  for Prometheus\n/healthz  200 while it runs\n/readyz   200 while it captures\n" }))
-            .route("/metrics", get(metrics_page))
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready_page))
-            .with_state(Shared { metrics, ready });
-        Ok(Server { listener, router })
+        Ok(Server { listener, shared })
     }
 
     /// The address that was taken.
@@ -84,20 +94,17 @@ impl Server {
 
     /// Serves until `stop` completes.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        if let Err(error) = axum::serve(self.listener, self.router).with_graceful_shutdown(stop).await {
-            tracing::error!("the web server stopped: {error}");
+        let router = routes::router(&self.shared);
+        let drawing = tokio::spawn(live::draw(self.shared.live.clone()));
+        // Streams of live parts never end by themselves: what is open when told to stop is cut off.
+        tokio::select! {
+            served = axum::serve(self.listener, router) => {
+                if let Err(error) = served {
+                    tracing::error!("the web server stopped: {error}");
+                }
+            }
+            () = stop => {}
         }
-    }
-}
-
-async fn metrics_page(State(shared): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.metrics.text())
-}
-
-async fn ready_page(State(shared): State<Shared>) -> impl IntoResponse {
-    if shared.ready.get() {
-        (StatusCode::OK, "capturing\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not capturing yet\n")
+        drawing.abort();
     }
 }

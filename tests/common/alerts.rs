@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use ulid::Ulid;
 use wayside::address::{Endpoint, Timestamp};
-use wayside::alert::{Alert, AlertKind, Severity};
+use wayside::alert::{Alert, AlertKind, Allowance, Severity};
 
 /// The time of alert 0, in nanoseconds since 1970.
 pub const BEGIN: i64 = 1_790_000_000_000_000_000;
@@ -55,5 +55,13 @@ pub fn alert_at(number: u64, nanos: i64) -> Alert {
         evidence: None,
         sensor: "test".into(),
         community_id: Some("1:LQU9qZlK+B5F3KDmev6m5PMibrg=".into()),
+        rule_at: None,
+        rule_words: None,
+        named_points: Vec::new(),
+        advice: String::new(),
+        allow: Allowance::default(),
+        incident: Ulid::from_parts(1, u128::from(number / 10)),
+        related: Vec::new(),
+        message: None,
     }
 }

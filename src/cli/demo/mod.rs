@@ -6,15 +6,23 @@ mod story;
 
 use super::terminal::Alerts;
 use super::{Failure, Outcome, replay, run};
+use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
-use crate::capture::{CaptureError, Files, Interface};
+use crate::capture::{self, CaptureError, Files, Frame};
+use crate::inventory;
 use crate::metrics::Metrics;
-use crate::sensor::config::Limits;
+use crate::sensor::config::{EvidenceTable, Limits};
 use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::sensor::player::Player;
 use crate::sensor::report;
+use crate::sensor::vitals::Vitals;
+use crate::store::Store;
 use crate::stream;
-use crate::web::{Ready, Server};
+use crate::web::health::Interface;
+use crate::web::replays::Replays;
+use crate::web::site::Site;
+use crate::web::{Ready, Server, Shared};
 use plant::Plant;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -88,10 +96,10 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
     let rule_paths = vec![folder.path("rules")];
     Ok(Setup {
         workers: 1,
-        interfaces: vec![Interface {
+        interfaces: vec![capture::Interface {
             filter: Some("tcp and (net 127.20.0.0/16 or net 127.30.0.0/16)".into()),
             promiscuous: false,
-            ..Interface::new("lo")
+            ..capture::Interface::new("lo")
         }],
         rules: replay::load_rules(&rule_paths)?,
         rule_paths,
@@ -104,6 +112,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         audit: None,
         inventory: Some(live::inventory()),
         store: None,
+        evidence: EvidenceTable::default(),
     })
 }
 
@@ -112,7 +121,7 @@ fn watched(mut sensor: Sensor, pace: Pace, listen: SocketAddr) -> Outcome {
     let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once();
     sensor.add_output(shown(&alerts));
     let stop = run::stop_on_signals()?;
-    println!("Wayside watches a simulated plant on this machine; metrics are on http://{listen}/metrics\n");
+    println!("Wayside watches a simulated plant on this machine; the page is http://{listen}/\n");
     let ended = stop.clone();
     let told = std::thread::spawn(move || {
         let told = play_until(pace, &ended);
@@ -187,27 +196,49 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
     let alerts = Alerts::readable(Box::new(std::io::stdout()), std::io::stdout().is_terminal()).once();
     let shown = alerts.clone();
     let metrics = Arc::new(Metrics::new());
+    let rule_paths = vec![folder.path("rules")];
+    let rules = replay::load_rules(&rule_paths)?;
+    let site = Site::live(
+        "demo".into(),
+        Store::in_memory().map_err(Failure::failed)?,
+        live::inventory(),
+        rule_paths,
+    );
+    site.rules.store(rules.clone());
+    let site = Arc::new(site);
+    let store = site.store.clone();
     let mut pipeline = Pipeline::new(Parts {
         flows: stream::Limits::default(),
         fragments: 1 << 20,
         tally: pipeline::tally(Some(&metrics)),
-        rules: replay::load_rules(&[folder.path("rules")])?,
+        rules,
         desk: Desk::new(Grouping::Live, "demo"),
-        emit: Box::new(move |alert| shown.alert(&alert)),
+        emit: Box::new(move |alert| {
+            store.record(&alert);
+            shown.alert(&alert);
+        }),
         events: None,
     });
+    pipeline.take_stock(inventory::Limits::live().often());
+    let limits = Limits::default();
+    let mut vitals = Vitals::new(site.health.clone(), site.trends.clone(), site.now());
     let stop = run::stop_on_signals()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Failure::failed)?;
     let ready = Ready::default();
-    let server =
-        runtime.block_on(Server::bind(listen, metrics.clone(), ready.clone())).map_err(Failure::failed)?;
+    let shared = Shared {
+        metrics: metrics.clone(),
+        ready: ready.clone(),
+        live: site.clone(),
+        replays: Replays::new(Arc::new(Player)),
+    };
+    let server = runtime.block_on(Server::bind(listen, shared)).map_err(Failure::failed)?;
     runtime.spawn(server.serve(std::future::pending()));
     ready.set(true);
-    println!("Metrics are on http://{listen}/metrics\n");
+    println!("The page is http://{listen}/\n");
     let mut story = story::TOLD.iter().peekable();
     let mut files = Files::open(&[folder.path("demo-plant.pcap")]).map_err(Failure::failed)?;
-    let (began, mut first, mut reported) = (Instant::now(), None, Instant::now());
+    let (began, mut first, mut begun, mut reported) = (Instant::now(), None, None, Instant::now());
     while let Some(frame) = files.next().map_err(Failure::failed)? {
         let first = *first.get_or_insert(frame.ts);
         let due = Duration::from_nanos(frame.ts.since(first)).div_f64(times);
@@ -222,10 +253,19 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         while let Some((_, sentence)) = story.next_if(|told| told.0 <= second) {
             println!("    {sentence}");
         }
-        pipeline.frame(&frame);
+        // It happens now, as far as the page is concerned.
+        let begun = *begun.get_or_insert_with(|| site.now());
+        let ts = Timestamp { nanos: begun.nanos.saturating_add_unsigned(frame.ts.since(first)), digits: 9 };
+        pipeline.frame(&Frame { ts, ..frame });
         if reported.elapsed() >= Duration::from_secs(1) {
             reported = Instant::now();
             report::report(&metrics, &mut pipeline);
+            report::stock(&metrics, &mut pipeline, Some(&site.inventory));
+            let heard = Some(ts);
+            let interface =
+                Interface { name: "recording".into(), packets: frame.number, heard, ..Interface::default() };
+            let parts = (&mut pipeline, &*metrics, Some(&*site.inventory), &limits);
+            vitals.note(site.now(), 0.0, vec![interface], &[], parts);
         }
     }
     pipeline.finish().map_err(Failure::failed)?;

@@ -4,16 +4,15 @@ mod sheet;
 mod table;
 
 use super::{Failure, Outcome, replay, terminal};
-use crate::address::{Address, Mac};
+use crate::address::Address;
 use crate::alert::{Desk, Grouping};
 use crate::capture::Files;
-use crate::inventory::{Inventory, Limits, Names, Part, PointKey};
-use crate::policy::{End, RuleSet, Who};
+use crate::inventory::{Inventory, Limits, Part};
 use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::web::names::FromRules;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// Arguments of `wayside inventory`.
 #[derive(clap::Args, Debug)]
@@ -70,24 +69,6 @@ impl What {
             What::Conversations => Part::Conversations,
             What::Points => Part::Points,
         }
-    }
-}
-
-/// The names that rules give.
-struct FromRules(Option<Arc<RuleSet>>);
-
-impl Names for FromRules {
-    fn host(&self, address: Address, mac: Option<Mac>, vlan: Option<u16>) -> Option<String> {
-        match self.0.as_ref()?.who(End { address, mac, vlan }) {
-            Who::Host(name) => Some(name.to_owned()),
-            Who::Within(_) | Who::Unknown => None,
-        }
-    }
-
-    fn point(&self, key: &PointKey) -> Option<String> {
-        let end = End { address: key.server, mac: None, vlan: None };
-        let point = self.0.as_ref()?.point(end, key.proto, key.device, (key.space, key.index))?;
-        Some(point.name.clone())
     }
 }
 
@@ -164,7 +145,7 @@ fn read(files: Files, arguments: &Arguments) -> Result<Inventory, Failure> {
 
 /// The address of a device by what a person calls it.
 fn find(text: &str, inventory: &Inventory, names: &FromRules) -> Result<Address, Failure> {
-    let wanted = address(text);
+    let wanted = text.parse::<Address>().ok();
     let is_it = |device: &crate::inventory::Device| match wanted {
         Some(address) => {
             device.address == address
@@ -183,17 +164,6 @@ fn find(text: &str, inventory: &Inventory, names: &FromRules) -> Result<Address,
     })
 }
 
-fn address(text: &str) -> Option<Address> {
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        return Some(ip.into());
-    }
-    let octets: Option<Vec<u8>> = text
-        .split([':', '-'])
-        .map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2))
-        .collect();
-    octets?.try_into().ok().map(|octets| Address::Mac(Mac(octets)))
-}
-
 /// A conversation's protocol and port: `modbus/502`, `tcp/443`.
 fn spoken(key: &crate::inventory::Key, record: &crate::inventory::Record) -> String {
     let transport = crate::inventory::transport(key.transport);
@@ -208,18 +178,4 @@ fn spoken(key: &crate::inventory::Key, record: &crate::inventory::Record) -> Str
 fn behind(device: &crate::inventory::Device) -> Vec<String> {
     let there = device.serves.iter().filter(|served| served.answered + served.reports > 0);
     there.map(|served| format!("{} {}", served.words.device_key, served.device)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_is_named_by_its_address() {
-        assert_eq!(address("10.0.0.1"), Some(Address::V4([10, 0, 0, 1].into())));
-        assert_eq!(address("00:1d:9c:01:02:03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
-        assert_eq!(address("00-1D-9C-01-02-03"), Some(Address::Mac(Mac([0, 0x1d, 0x9c, 1, 2, 3]))));
-        assert_eq!(address("fe80::1"), Some(Address::V6("fe80::1".parse().unwrap())));
-        assert_eq!((address("pump"), address("00:1d:9c"), address("0:1:2:3:4:5")), (None, None, None));
-    }
 }

@@ -40,7 +40,7 @@ pub(super) enum Note {
 }
 
 /// A run of points.
-pub(super) type Run = (Space, u32, u32);
+pub(in crate::policy) type Run = (Space, u32, u32);
 
 /// One rule to be.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ mod conversations;
 mod cover;
 mod doubts;
 mod draft;
-mod phrases;
+pub(super) mod phrases;
 mod polls;
 mod roles;
 mod rule_text;

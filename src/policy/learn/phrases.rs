@@ -42,8 +42,9 @@ pub(super) fn counted(number: u64, word: &str) -> String {
 }
 
 /// A text as TOML writes it.
-pub(super) fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
+pub(in crate::policy) fn quoted(text: &str) -> String {
+    let plain = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\');
+    if text.bytes().all(plain) { format!("\"{text}\"") } else { toml_edit::Value::from(text).to_string() }
 }
 
 /// A sentence over as many lines as it needs.
@@ -61,7 +62,7 @@ pub(super) fn wrapped(sentence: &str, prefix: &str, out: &mut String) {
 }
 
 /// `key = "one"`, or `key = ["one", "two"]`, over several lines where it is long.
-pub(super) fn listed(key: &str, entries: Vec<String>, always: bool) -> String {
+pub(in crate::policy) fn listed(key: &str, entries: Vec<String>, always: bool) -> String {
     match entries.as_slice() {
         [one] if !always => format!("{key} = {one}"),
         entries => {
@@ -85,7 +86,7 @@ pub(super) fn listed(key: &str, entries: Vec<String>, always: bool) -> String {
     }
 }
 
-pub(super) fn and(names: &[String]) -> String {
+pub(in crate::policy) fn and(names: &[String]) -> String {
     match names.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
@@ -94,7 +95,7 @@ pub(super) fn and(names: &[String]) -> String {
 }
 
 /// A run of points as rules say it.
-pub(super) fn point(words: &'static Vocabulary, (space, first, last): &Run) -> String {
+pub(in crate::policy) fn point(words: &'static Vocabulary, (space, first, last): &Run) -> String {
     let space = words.space_name(*space);
     let (first, end) = ((*first).min(words.max_index), (*last).min(words.max_index));
     if first == 0 && *last >= words.max_index {
@@ -107,7 +108,7 @@ pub(super) fn point(words: &'static Vocabulary, (space, first, last): &Run) -> S
 }
 
 /// Points in a rule's name.
-pub(super) fn points_said(words: &'static Vocabulary, points: &[Run]) -> String {
+pub(in crate::policy) fn points_said(words: &'static Vocabulary, points: &[Run]) -> String {
     let said: Vec<String> = points.iter().map(|run| point(words, run)).collect();
     match said.as_slice() {
         [one, rest @ ..] if rest.len() > 1 => format!("{one} and {} more runs", rest.len()),
@@ -116,7 +117,7 @@ pub(super) fn points_said(words: &'static Vocabulary, points: &[Run]) -> String 
 }
 
 /// What a verb does, between two names.
-pub(super) fn phrase(verb: Verb) -> &'static str {
+pub(in crate::policy) fn phrase(verb: Verb) -> &'static str {
     match verb {
         Verb::Read => "reads",
         Verb::Write => "writes",

@@ -1,0 +1,114 @@
+//! Pages that keep themselves up to date: once a second their parts are drawn, once for everybody who looks at the same
+//! site, and sent to each as a server-sent event.
+
+use super::failure::Failure;
+use super::layout;
+use super::overview::Overview;
+use super::pages;
+use super::site::{Here, Site};
+use axum::extract::Query;
+use axum::response::sse::{Event, Sse};
+use serde::Deserialize;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_stream::{Stream, StreamExt};
+
+/// How often the parts are drawn.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What everybody who looks at a page gets: one JSON object with its parts.
+type Drawn = Arc<str>;
+
+/// The last drawing of each set of parts of a site.
+pub struct Live {
+    now: watch::Sender<Drawn>,
+    head: watch::Sender<Drawn>,
+}
+
+impl Default for Live {
+    fn default() -> Live {
+        Live { now: watch::channel("".into()).0, head: watch::channel("".into()).0 }
+    }
+}
+
+impl Live {
+    fn of(&self, parts: Parts) -> &watch::Sender<Drawn> {
+        match parts {
+            Parts::Now => &self.now,
+            Parts::Head => &self.head,
+        }
+    }
+
+    /// Browsers that listen.
+    pub fn listeners(&self) -> usize {
+        self.now.receiver_count() + self.head.receiver_count()
+    }
+}
+
+/// A set of parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parts {
+    /// Those of the page "Now".
+    Now,
+    /// Those in the head of every page.
+    Head,
+}
+
+/// What a browser asks for.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    parts: Parts,
+}
+
+/// The stream of one browser.
+pub async fn stream(
+    Here(site): Here,
+    Query(asked): Query<Asked>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let receiver = site.live.of(asked.parts).subscribe();
+    let drawn = WatchStream::new(receiver).filter(|drawn| !drawn.is_empty());
+    Ok(Sse::new(drawn.map(|drawn| Ok(Event::default().event("parts").data(&*drawn)))))
+}
+
+/// Draws, as long as the server runs; while nobody looks it does nothing.
+pub async fn draw(site: Arc<Site>) {
+    let mut pause = tokio::time::interval(EVERY);
+    pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        pause.tick().await;
+        if site.live.listeners() == 0 {
+            continue;
+        }
+        let here = site.clone();
+        let drawn =
+            tokio::task::spawn_blocking(move || Overview::read(&here).map(|seen| draw_parts(&here, &seen)));
+        match drawn.await {
+            Ok(Ok([now, head])) => {
+                site.live.now.send_replace(now.into());
+                site.live.head.send_replace(head.into());
+            }
+            Ok(Err(error)) => tracing::warn!("the pages are not up to date: {error}"),
+            Err(error) => tracing::error!("the pages are not up to date: {error}"),
+        }
+    }
+}
+
+fn draw_parts(site: &Site, seen: &Overview) -> [String; 2] {
+    let pill = || ("part-pill", layout::pill(site, &seen.state));
+    let mut now = pages::now::parts(site, seen);
+    now.push(pill());
+    [now, vec![pill()]].map(|parts| {
+        let parts: serde_json::Map<String, serde_json::Value> =
+            parts.into_iter().map(|(id, html)| (id.to_owned(), html.into_string().into())).collect();
+        let title = match seen.state.level {
+            super::state::Level::Well => "",
+            super::state::Level::Look => "Look · ",
+            super::state::Level::Act => "Act · ",
+        };
+        serde_json::json!({ "parts": parts, "title": title, "at": seen.now.nanos.to_string() }).to_string()
+    })
+}

@@ -1,0 +1,81 @@
+//! Every address of the server, with what somebody must be allowed to do to use it.
+
+use super::gate::gate;
+use super::visitor::Role;
+use super::{Shared, api, assets, live, pages, probes};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+/// An address that answers.
+pub struct Route {
+    /// The method of HTTP.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: String,
+    /// The least role that may use it; `None`: anybody, logged in or not.
+    pub role: Option<Role>,
+    service: MethodRouter<Shared>,
+}
+
+/// Looks at something.
+fn look(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
+    Route { method: Method::GET, path: path.into(), role: Some(Role::View), service }
+}
+
+/// Changes something.
+fn change(path: impl Into<String>, role: Role, service: MethodRouter<Shared>) -> Route {
+    Route { method: Method::POST, path: path.into(), role: Some(role), service }
+}
+
+/// For anybody.
+fn open(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
+    Route { method: Method::GET, path: path.into(), role: None, service }
+}
+
+/// What there is of each site: of the live plant below `/`, of a replay below `/replay/ID`.
+fn of_a_site(base: &str) -> Vec<Route> {
+    let at = |path: &str| format!("{base}{path}");
+    let root = if base.is_empty() { "/".into() } else { base.to_owned() };
+    vec![
+        look(root, get(pages::now::page)),
+        look(at("/live"), get(live::stream)),
+        look(at("/alerts"), get(pages::alerts::page)),
+        change(at("/alerts/change"), Role::Operate, post(pages::alerts::change)),
+        look(at("/alerts/{id}"), get(pages::alert::page)),
+        look(at("/alerts/{id}/evidence"), get(pages::alert::evidence)),
+        change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
+        change(at("/suppressions"), Role::Operate, post(pages::alerts::suppress)),
+        change(at("/suppressions/end"), Role::Operate, post(pages::alerts::unsuppress)),
+    ]
+}
+
+/// All addresses.
+pub fn all() -> Vec<Route> {
+    let mut all = vec![
+        open("/healthz", get(|| async { "ok\n" })),
+        open("/readyz", get(probes::ready)),
+        open("/metrics", get(probes::metrics)),
+        open("/assets/{name}", get(assets::asset)),
+    ];
+    all.push(look("/replay", get(pages::replay::page)));
+    let sends = post(pages::replay::start).layer(DefaultBodyLimit::disable());
+    all.push(change("/replay", Role::Operate, sends));
+    all.push(change("/replay/remove", Role::Operate, post(pages::replay::remove)));
+    all.extend(of_a_site(""));
+    all.extend(of_a_site("/replay/{replay}"));
+    all.extend(api::routes());
+    all
+}
+
+/// The server's router, every address behind the gate.
+pub fn router(shared: &Shared) -> Router {
+    let mut router = Router::new();
+    for route in all() {
+        let guard = from_fn_with_state((shared.clone(), route.role), gate);
+        router = router.route(&route.path, route.service.route_layer(guard));
+    }
+    router.fallback(pages::no_such_page).with_state(shared.clone())
+}
