@@ -26,6 +26,7 @@
 //!  inventory   beside the rules: devices, conversations and points seen, with the reason for each role
 //!      |
 //!   output     JSON lines, a terminal; metrics and web beside them
+//!    store     beside the outputs: alerts with their life, the inventory, the audit trail, in one file
 //! ```
 //!
 //! - [`sensor`] wires these together: [`sensor::pipeline`] is one worker or a team of them, [`sensor::live`] the threads
@@ -43,7 +44,7 @@
 //! folded into the registry once a second.
 //!
 //! **Threads.** A replay is one thread. A live sensor has one for each interface, one that decodes and judges, one that
-//! hands out alerts, one that reloads rules, and a runtime of one thread for the web. With `--workers N` there are N
+//! hands out alerts, one that reloads rules, two for the store where there is one (one writes), and a runtime of one thread for the web. With `--workers N` there are N
 //! that decode and judge, each for its share of the hosts, and what they find is put in order before anybody hears of
 //! it. Where the packets of alerts are kept, one more writes their files. Between threads are bounded queues; what is
 //! lost at a bound is counted.

@@ -2,6 +2,7 @@
 
 use super::Life;
 use super::number::signed;
+use crate::address::Address;
 use crate::alert::Severity;
 use rusqlite::types::Value;
 
@@ -157,7 +158,11 @@ impl Query {
 /// What a person typed, in the language of the index: each word in quotes, so that none means anything else, and as
 /// the beginning of a word.
 fn words(text: &str) -> String {
-    let word = |word: &str| format!("\"{}\"*", word.replace('"', "\"\""));
+    let word = |word: &str| {
+        // An address is meant as it is: 10.20.1.3 is not 10.20.1.30.
+        let end = if word.parse::<Address>().is_ok() { "" } else { "*" };
+        format!("\"{}\"{end}", word.replace('"', "\"\""))
+    };
     let has_letter = |word: &&str| word.chars().any(char::is_alphanumeric);
     let all: Vec<String> = text.split_whitespace().filter(has_letter).take(WORDS).map(word).collect();
     all.join(" ")
@@ -170,6 +175,7 @@ mod tests {
     #[test]
     fn what_people_type_is_words_and_nothing_else() {
         assert_eq!(words("plc-3  10.20.1"), "\"plc-3\"* \"10.20.1\"*");
+        assert_eq!(words("10.20.1.3 00:1d:9c:c7:b0:70"), "\"10.20.1.3\" \"00:1d:9c:c7:b0:70\"");
         assert_eq!(words("a\"b OR - NEAR("), "\"a\"\"b\"* \"OR\"* \"NEAR(\"*");
         assert_eq!(words(" - * "), "");
     }

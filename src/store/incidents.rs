@@ -27,7 +27,7 @@ pub struct Incident {
 
 const SELECT: &str = "SELECT i.id, i.first_seen, i.last_seen, i.severity, i.alerts, \
      (SELECT count(*) FROM alert a WHERE a.incident = i.id AND a.state < 2 AND a.suppressed_by IS NULL), \
-     (SELECT a.summary FROM alert a WHERE a.incident = i.id ORDER BY a.severity DESC, a.row LIMIT 1) FROM incident i";
+     (SELECT a.summary FROM alert a WHERE a.incident = i.id ORDER BY a.severity DESC, a.row LIMIT 1)";
 
 impl Incident {
     fn read(row: &Row<'_>) -> rusqlite::Result<Incident> {
@@ -50,8 +50,9 @@ impl Reader<'_> {
     /// Where the file cannot be read.
     pub fn open_incidents(&self, limit: usize) -> Result<Vec<Incident>, StoreError> {
         let mut statement = self.db.prepare_cached(&format!(
-            "{SELECT} WHERE i.id IN (SELECT incident FROM alert WHERE state < 2 AND suppressed_by IS NULL \
-             AND incident IS NOT NULL) ORDER BY i.severity DESC, i.last_seen DESC LIMIT ?1"
+            "{SELECT} FROM (SELECT * FROM incident WHERE id IN (SELECT incident FROM alert WHERE state < 2 \
+             AND suppressed_by IS NULL) ORDER BY severity DESC, last_seen DESC LIMIT ?1) i \
+             ORDER BY i.severity DESC, i.last_seen DESC"
         ))?;
         let rows = statement.query_map(params![limit.clamp(1, PAGE) as i64], Incident::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -62,8 +63,9 @@ impl Reader<'_> {
     /// # Errors
     /// Where the file cannot be read.
     pub fn last_incidents(&self, limit: usize) -> Result<Vec<Incident>, StoreError> {
-        let mut statement =
-            self.db.prepare_cached(&format!("{SELECT} ORDER BY i.last_seen DESC LIMIT ?1"))?;
+        let mut statement = self
+            .db
+            .prepare_cached(&format!("{SELECT} FROM incident i ORDER BY i.last_seen DESC LIMIT ?1"))?;
         let rows = statement.query_map(params![limit.clamp(1, PAGE) as i64], Incident::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -73,7 +75,7 @@ impl Reader<'_> {
     /// # Errors
     /// Where the file cannot be read.
     pub fn incident(&self, id: &str) -> Result<Option<Incident>, StoreError> {
-        let mut statement = self.db.prepare_cached(&format!("{SELECT} WHERE i.id = ?1"))?;
+        let mut statement = self.db.prepare_cached(&format!("{SELECT} FROM incident i WHERE i.id = ?1"))?;
         Ok(statement.query_row([id], Incident::read).optional()?)
     }
 }

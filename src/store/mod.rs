@@ -128,9 +128,15 @@ impl Store {
         let queue = Arc::new(Queue::new(options.queue.max(1)));
         let gauge = Arc::new(Gauge::new());
         let (version, seen) = watch::channel(0);
-        let tidy = Instant::now();
-        let writer =
-            writer::Writer { db, queue: queue.clone(), gauge: gauge.clone(), version, options, tidy };
+        let writer = writer::Writer {
+            db,
+            queue: queue.clone(),
+            gauge: gauge.clone(),
+            version,
+            options,
+            tidy: Instant::now(),
+            closed: None,
+        };
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())

@@ -29,6 +29,8 @@ pub(super) struct Writer {
     pub options: Options,
     /// When it looks next for what is too old.
     pub tidy: Instant,
+    /// Since when it writes what is left, without success.
+    pub closed: Option<Instant>,
 }
 
 impl Writer {
@@ -56,7 +58,6 @@ impl Writer {
         }
         let [mut pause, longest] = PAUSES;
         let began = Instant::now();
-        let mut closed = None;
         loop {
             match self.batch(alerts) {
                 Ok(()) => return self.wrote(alerts.len(), 0),
@@ -67,7 +68,7 @@ impl Writer {
                 Err(error) => self.fails(&error, began, alerts.len()),
             }
             if self.queue.is_closed() {
-                if closed.get_or_insert_with(Instant::now).elapsed() > LAST {
+                if self.closed.get_or_insert_with(Instant::now).elapsed() > LAST {
                     self.gauge.lost.fetch_add(alerts.len() as u64, Ordering::Relaxed);
                     return;
                 }
