@@ -71,7 +71,7 @@ impl replays::Player for Player {
             .fold((0, 0), |(all, bad), protocol| (all + protocol.total(), bad + protocol.malformed));
         let limits = super::config::Limits::default();
         let reached = report::bounds(&pipeline).into_iter().filter(|bound| bound.reached > 0);
-        site.health.set(Snapshot {
+        let snapshot = Snapshot {
             at: span.map(|(_, last)| last),
             started: span.map(|(first, _)| first),
             flows: counts.open as u64,
@@ -82,7 +82,10 @@ impl replays::Player for Player {
             hits: pipeline.rules().map(|(_, hits)| hits).unwrap_or_default(),
             bounds: reached.map(|bound| bound.sentence(&limits)).collect(),
             ..Snapshot::default()
-        });
+        };
+        // The charts say their last word before.
+        drop(pipeline);
+        site.health.set(snapshot);
         Ok(notices)
     }
 }

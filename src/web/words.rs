@@ -131,9 +131,10 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{s}", grouped(number))
 }
 
-/// A time to answer, in seconds, as short as it may be: `0.8 ms`, `34 ms`, `1.2 s`.
+/// A time to answer, in seconds, as short as it may be: `45 µs`, `0.8 ms`, `34 ms`, `1.2 s`.
 pub fn answer_time(seconds: f64) -> String {
     match seconds {
+        _ if seconds < 0.0001 => format!("{:.0} µs", seconds * 1e6),
         _ if seconds < 0.01 => format!("{:.1} ms", seconds * 1e3),
         _ if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
         _ => format!("{seconds:.1} s"),

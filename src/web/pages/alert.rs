@@ -323,7 +323,7 @@ impl Shown<'_> {
                 ul.rows {
                     @for alert in after.iter().rev() { (line(alert)) }
                     li { span {} strong { "this alert" } span.when { (self.when(self.whole.record.first_seen)) } }
-                    @for alert in before { (line(alert)) }
+                    @for alert in before.iter().rev() { (line(alert)) }
                 }
             }
         }

@@ -83,7 +83,7 @@ fn table(site: &Site, rules: &RuleSet, hits: &[u64], open: &HashMap<Option<Strin
                     td.num { @let alerts = open.get(&Some(rule.name.clone())).map_or(0, |count| count.1);
                         @if alerts > 0 { a href=(site.link(&format!("alerts?rule={}&state=new&state=acknowledged", encoded(&rule.name)))) { (grouped(alerts)) } } @else { "0" }
                     }
-                    td { a.small href=(place(site, &rule.file, rule.line)) { (short(&rule.file)) ":" (rule.line) } }
+                    td { a.small.keep href=(place(site, &rule.file, rule.line)) { (short(&rule.file)) ":" (rule.line) } }
                 }
             } }
         } }
