@@ -194,7 +194,7 @@ fn the_recorded_demo_tells_its_story_and_serves_its_metrics() {
         std::thread::sleep(std::time::Duration::from_millis(25));
         let Ok(mut stream) = std::net::TcpStream::connect(&listen) else { continue };
         let mut page = String::new();
-        let asked = write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let asked = write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         if asked.is_ok() && std::io::Read::read_to_string(&mut stream, &mut page).is_ok() {
             metrics = page;
         }

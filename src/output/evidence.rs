@@ -371,6 +371,33 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
+        let at = tempfile::tempdir().unwrap();
+        let path = at.path().join("evidence");
+        let bundle = |millis| Bundle {
+            id: Ulid::from_parts(millis, 1),
+            sentence: "low: hm".into(),
+            heads: Vec::new(),
+            octets: Vec::new(),
+        };
+        for behind in [Behind::Wait, Behind::Lose] {
+            let mut shelf = Shelf::start(Folder::open(&path, 9, 9000).unwrap(), Vec::new(), behind).unwrap();
+            fs::remove_dir_all(&path).unwrap();
+            shelf.put(bundle(1));
+            while shelf.stored().failed == 0 {
+                thread::yield_now();
+            }
+            fs::create_dir(&path).unwrap();
+            shelf.put(bundle(2));
+            shelf.finish();
+            shelf.put(bundle(3));
+            assert_eq!(shelf.stored(), Stored { written: 1, queue: 1, failed: 1, removed: 0 });
+            assert_eq!(names(&path), [name_of(bundle(2).id)]);
+            fs::remove_dir_all(&path).unwrap();
+        }
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_to_is_one_sentence() {
         let at = tempfile::tempdir().unwrap();
         let file = at.path().join("file");
