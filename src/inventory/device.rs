@@ -151,31 +151,66 @@ pub(super) fn devices(
     let mut addresses: Vec<&Address> = hosts.keys().collect();
     addresses.sort_unstable();
     let none = [Vec::new(), Vec::new()];
+    let shares = |macs: &Few<Mac, 4>| macs.iter().any(|mac| owners.get(&mac).is_some_and(|count| *count > 1));
     let device = |address: &Address| {
-        let host = hosts.get(address)?;
-        let [asks, answers] = by_host.get(address).unwrap_or(&none);
-        let (macs, vlans) = places.get(address).copied().unwrap_or_default();
-        let serves = serves(answers);
-        let mac = macs.first();
-        let shares_mac = macs.iter().any(|mac| owners.get(&mac).is_some_and(|count| *count > 1));
-        Some(Device {
-            address: *address,
-            name: names.host(*address, mac, vlans.first()),
-            macs,
-            vendor: mac.filter(|_| !shares_mac).and_then(vendor),
-            shares_mac,
-            vlans,
-            roles: role::roles(*address, host, asks, answers, &serves),
-            protocols: protocols(asks, answers),
-            serves,
-            identities: said.remove(address).unwrap_or_default().into_values().collect(),
-            commanders: commanders(answers),
-            sent: host.sent,
-            received: host.received,
-            span: host.span,
-        })
+        let talks = by_host.get(address).unwrap_or(&none);
+        let places = places.get(address).copied().unwrap_or_default();
+        let identities = said.remove(address).unwrap_or_default().into_values().collect();
+        Some(put_together(*address, hosts.get(address)?, talks, places, identities, shares, names))
     };
     addresses.into_iter().filter_map(device).collect()
+}
+
+/// One device, from the conversations that it takes part in and what it said of itself. `shares` says whether others
+/// have one of its MAC addresses.
+pub(super) fn device<'i>(
+    address: Address,
+    host: &Host,
+    conversations: &BTreeMap<Key, Record>,
+    said: impl Iterator<Item = (&'i IdentityKey, &'i Identity)>,
+    shares: impl Fn(&Few<Mac, 4>) -> bool,
+    names: &dyn Names,
+) -> Device {
+    let asks = conversations.iter().filter(|(key, _)| key.client == address).collect();
+    let answers = conversations.iter().filter(|(key, _)| key.server == address).collect();
+    let talks = [asks, answers];
+    let identified = |(key, identity): (&IdentityKey, &Identity)| {
+        (*key, Identified { device: key.device, identity: identity.clone() })
+    };
+    let identities: BTreeMap<IdentityKey, Identified> = said.map(identified).collect();
+    let identities = identities.into_values().collect();
+    put_together(address, host, &talks, places(&talks), identities, shares, names)
+}
+
+fn put_together(
+    address: Address,
+    host: &Host,
+    talks: &[Talks<'_>; 2],
+    (macs, vlans): Places,
+    identities: Vec<Identified>,
+    shares: impl Fn(&Few<Mac, 4>) -> bool,
+    names: &dyn Names,
+) -> Device {
+    let [asks, answers] = talks;
+    let serves = serves(answers);
+    let mac = macs.first();
+    let shares_mac = shares(&macs);
+    Device {
+        address,
+        name: names.host(address, mac, vlans.first()),
+        macs,
+        vendor: mac.filter(|_| !shares_mac).and_then(vendor),
+        shares_mac,
+        vlans,
+        roles: role::roles(address, host, asks, answers, &serves),
+        protocols: protocols(asks, answers),
+        serves,
+        identities,
+        commanders: commanders(answers),
+        sent: host.sent,
+        received: host.received,
+        span: host.span,
+    }
 }
 
 /// The MAC addresses of a host and the VLANs that it is on.

@@ -39,7 +39,7 @@ pub use points::{Point, PointKey, Recent, Said, Sample};
 pub use reading::{Reading, Span, Stamp};
 pub use role::{Reason, Role};
 pub use saved::{Row, SavedRow, Touched};
-pub use stock::{Inventory, Names};
+pub use stock::{Inventory, Names, PointCount};
 pub use vendors::vendor;
 
 /// How much is remembered, so that hostile traffic cannot fill the memory.

@@ -163,6 +163,12 @@ impl Point {
         other.recent.iter().for_each(|sample| recent.push(&mut self.recent, *sample));
     }
 
+    /// A copy without the recent values.
+    pub fn brief(&self) -> Point {
+        let Point { reads, writes, refused, read, written, range, span, .. } = *self;
+        Point { reads, writes, refused, read, written, range, span, recent: VecDeque::new() }
+    }
+
     /// The value that was said last, and whether it was written.
     pub fn last(&self) -> Option<(&Said, bool)> {
         match (&self.read, &self.written) {
@@ -374,6 +380,14 @@ impl Points {
         let named = |place| PointKey { index: key.index << BLOCK | place, ..*key };
         let points = block.places().map(named).zip(&block.points);
         points.map(|(key, point)| (key, block.words, point.clone())).collect()
+    }
+
+    /// One of them, with the words of its protocol.
+    pub(super) fn get(&self, key: &PointKey) -> Option<(&'static Vocabulary, &Point)> {
+        let (block, place) = key.split();
+        let block = self.blocks.get(&block)?;
+        let at = block.places().position(|there| there == place)?;
+        Some((block.words, block.points.get(at)?))
     }
 
     /// All points, in no order.

@@ -2,6 +2,7 @@
 
 use super::conversation::{Key, Record};
 use super::device::{self, Device, Host};
+use super::few::Few;
 use super::gatherer::{Harvest, forget};
 use super::identity::{Identity, IdentityKey};
 use super::points::{Point, PointKey, Points};
@@ -32,6 +33,17 @@ impl Names for () {
     fn point(&self, _: &PointKey) -> Option<String> {
         None
     }
+}
+
+/// The points of one device, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PointCount {
+    /// Points.
+    pub points: u64,
+    /// Those that somebody wrote.
+    pub written: u64,
+    /// When they were seen.
+    pub span: Option<Span>,
 }
 
 /// Devices, conversations and points.
@@ -134,25 +146,66 @@ impl Inventory {
     /// All conversations, sorted by client and server. Messages that do not say who of two asks are counted where the
     /// two are known to speak.
     pub fn conversations(&self) -> BTreeMap<Key, Record> {
-        let placed = || self.conversations.iter().filter(|(key, _)| key.placed);
+        self.conversations_where(|_| true)
+    }
+
+    /// The conversations that an address takes part in, as [`Inventory::conversations`].
+    pub fn conversations_of(&self, address: Address) -> BTreeMap<Key, Record> {
+        self.conversations_where(|key| key.client == address || key.server == address)
+    }
+
+    /// Some of the conversations; what is wanted must not depend on who of the two is the client.
+    fn conversations_where(&self, wanted: impl Fn(&Key) -> bool) -> BTreeMap<Key, Record> {
+        let all = || self.conversations.iter().filter(|(key, _)| wanted(key));
+        let placed = || all().filter(|(key, _)| key.placed);
         let weights: HashMap<Key, (u64, u64), RandomState> =
             placed().map(|(key, record)| (*key, (record.messages(), record.unanswered))).collect();
-        let mut all: BTreeMap<Key, Record> = placed().map(|(key, record)| (*key, record.clone())).collect();
-        for (key, record) in self.conversations.iter().filter(|(key, _)| !key.placed) {
+        let mut known: BTreeMap<Key, Record> = placed().map(|(key, record)| (*key, record.clone())).collect();
+        for (key, record) in all().filter(|(key, _)| !key.placed) {
             let [straight, turned] = [key.settled(false), key.settled(true)];
             let (key, record) = match (weights.get(&straight), weights.get(&turned)) {
                 (None, None) => (*key, record.clone()),
                 (own, other) if other > own => (turned, record.clone().turned()),
                 _ => (straight, record.clone()),
             };
-            all.entry(key).or_default().join(&record, self.limits.units);
+            known.entry(key).or_default().join(&record, self.limits.units);
         }
-        all
+        known
     }
 
     /// All devices, sorted by address, with what people call them.
     pub fn devices(&self, names: &dyn Names) -> Vec<Device> {
         device::devices(&self.hosts, &self.conversations(), &self.identities, names)
+    }
+
+    /// One device with its conversations, without the work of putting all others together; `None` where it is not
+    /// known.
+    pub fn device(&self, address: Address, names: &dyn Names) -> Option<(Device, BTreeMap<Key, Record>)> {
+        let host = self.hosts.get(&address)?;
+        let conversations = self.conversations_of(address);
+        let others = |macs: &Few<Mac, 4>| {
+            let ends =
+                |(key, record): (&Key, &Record)| [(key.client, record.macs[0]), (key.server, record.macs[1])];
+            let shared = |(other, own): (Address, Few<Mac, 2>)| {
+                other != address && own.iter().any(|mac| macs.iter().any(|known| known == mac))
+            };
+            self.conversations.iter().flat_map(ends).any(shared)
+        };
+        let said = self.identities.iter().filter(|(key, _)| key.server == address);
+        let device = device::device(address, host, &conversations, said, others, names);
+        Some((device, conversations))
+    }
+
+    /// How many points each device has, how many of those were ever written, and when they were last seen.
+    pub fn points_by_device(&self) -> BTreeMap<Address, PointCount> {
+        let mut all: BTreeMap<Address, PointCount> = BTreeMap::new();
+        for (key, _, point) in self.points.iter() {
+            let count = all.entry(key.server).or_default();
+            count.points += 1;
+            count.written += u64::from(point.writes > 0);
+            widen(&mut count.span, point.span);
+        }
+        all
     }
 
     /// The points of one device, or of all, sorted.
@@ -161,6 +214,11 @@ impl Inventory {
             self.points.iter().filter(|(key, ..)| of.is_none_or(|of| key.server == of)).collect();
         points.sort_unstable_by_key(|(key, ..)| *key);
         points
+    }
+
+    /// One point, with the words of its protocol.
+    pub fn point(&self, key: &PointKey) -> Option<(&'static Vocabulary, &Point)> {
+        self.points.get(key)
     }
 
     /// How many points are known.

@@ -66,6 +66,7 @@ mod limits;
 mod memory;
 mod named;
 mod names;
+mod near;
 mod places;
 mod problem;
 mod rule;
@@ -91,6 +92,7 @@ mod tests_language;
 
 pub use expect::{Silence, Watch};
 pub use memory::{Memory, Relaxed};
+pub use near::PointLimit;
 pub use places::{End, Place};
 pub use problem::{Problem, nearest};
 pub use rule::{

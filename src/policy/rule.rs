@@ -438,13 +438,29 @@ impl NamedPoints {
         space: Space,
         index: u32,
     ) -> impl Iterator<Item = &'n NamedPoint> + use<'n> {
-        let (end, device) = (device_end(event), event.device);
+        self.of_device(device_end(event), event.device, space, index)
+    }
+
+    /// The named points at an index that are of a device.
+    fn of_device<'n>(
+        &'n self,
+        end: End,
+        device: Option<u32>,
+        space: Space,
+        index: u32,
+    ) -> impl Iterator<Item = &'n NamedPoint> + use<'n> {
         let before = self.points.partition_point(|p| (p.span.space, p.span.first) <= (space, index));
         let near = move |point: &&Arc<NamedPoint>| {
             point.span.space == space && index - point.span.first <= self.widest
         };
         let back = self.points.get(..before).unwrap_or_default().iter().rev().take_while(near);
         back.filter(move |point| index <= point.span.last && point.is_of(end, device)).map(|point| &**point)
+    }
+
+    /// Whether the point at an index is meant of a device.
+    pub(super) fn is_meant(&self, end: End, device: Option<u32>, space: Space, index: u32) -> bool {
+        let covers = |span: &Span| span.space == space && span.first <= index && index <= span.last;
+        self.plain.iter().any(covers) || self.of_device(end, device, space, index).next().is_some()
     }
 
     /// Up to where the points from this index on are meant of the device that a message is about; `None` where this

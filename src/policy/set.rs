@@ -314,11 +314,21 @@ impl RuleSet {
         if self.parts.conduits.is_empty() {
             return None;
         }
-        let zone = |end| self.zone_of.of(end).next().map(|(_, zone)| *zone);
-        let (from, to) = (zone(a)?, zone(b)?);
+        let (from, to) = (self.zone_number(a)?, self.zone_number(b)?);
         let joins = |conduit: &&Conduit| conduit.between.contains(&from) && conduit.between.contains(&to);
         let carried = self.parts.conduits.iter().filter(joins).any(covers);
         (from != to && !carried).then_some((from, to))
+    }
+
+    /// The zone of an end: the narrowest that holds it.
+    pub(super) fn zone_number(&self, end: End) -> Option<u16> {
+        self.zone_of.of(end).next().map(|(_, zone)| *zone)
+    }
+
+    /// The rules about what somebody sends to an end, in order.
+    pub(super) fn rules_to(&self, end: End) -> impl Iterator<Item = &Rule> {
+        let to = self.sets_of(end);
+        self.parts.rules.iter().filter(move |rule| to.binary_search(&rule.to).is_ok())
     }
 
     /// The host that an end is: by its own address, then by its MAC address, then by the narrowest prefix.

@@ -9,6 +9,9 @@ use rusqlite::{params, params_from_iter};
 /// A number for each severity, in the order of [`Severity::ALL`].
 pub type BySeverity = [u64; Severity::ALL.len()];
 
+/// Open alerts that are counted by the addresses that they are about.
+const PAIRED: i64 = 20_000;
+
 /// Steps of a histogram at most.
 const STEPS: usize = 2000;
 
@@ -36,6 +39,19 @@ pub struct Histogram {
     pub step: i64,
     /// One for each step.
     pub counts: Vec<BySeverity>,
+}
+
+/// What is open between two addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PairCount {
+    /// Who did it.
+    pub src: String,
+    /// To whom; the same where only one is known.
+    pub dst: String,
+    /// Open alerts: not closed, nor suppressed.
+    pub open: u64,
+    /// The worst of them.
+    pub worst: Severity,
 }
 
 /// What a rule has raised.
@@ -70,6 +86,23 @@ impl Reader<'_> {
             }
         }
         Ok(counts)
+    }
+
+    /// What is open between any two addresses; of very many the newest are counted.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn open_by_pair(&self) -> Result<Vec<PairCount>, StoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT src, dst, count(*), max(severity) FROM \
+             (SELECT src, dst, severity FROM alert WHERE state < 2 AND suppressed_by IS NULL \
+              ORDER BY row DESC LIMIT ?1) GROUP BY src, dst ORDER BY src, dst",
+        )?;
+        let rows = statement.query_map([PAIRED], |row| {
+            let (open, worst) = (unsigned(row.get(2)?), severity(row.get(3)?));
+            Ok(PairCount { src: row.get(0)?, dst: row.get(1)?, open, worst })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How many alerts there are of these, by severity.

@@ -45,7 +45,7 @@ mod writer;
 pub use access::{Role, Session, Token, User};
 pub use alerts::{AlertRecord, Cursor, LogEntry, Page, Whole};
 pub use audit::{AuditEntry, AuditRecord};
-pub use counts::{BySeverity, Changes, Histogram, RuleCount};
+pub use counts::{BySeverity, Changes, Histogram, PairCount, RuleCount};
 pub use error::StoreError;
 pub use filter::Filter;
 pub use health::{Health, State};
