@@ -28,21 +28,18 @@ pub enum Tab {
     Now,
     Alerts,
     Devices,
-    Map,
     Points,
     Rules,
     Replay,
     Audit,
-    Users,
 }
 
 impl Tab {
     /// The tabs of a site, in order, with their paths and labels.
-    const ALL: [(Tab, &'static str, &'static str); 7] = [
+    const ALL: [(Tab, &'static str, &'static str); 6] = [
         (Tab::Now, "", "Now"),
         (Tab::Alerts, "alerts", "Alerts"),
         (Tab::Devices, "devices", "Devices"),
-        (Tab::Map, "map", "Map"),
         (Tab::Points, "points", "Points"),
         (Tab::Rules, "rules", "Rules"),
         (Tab::Replay, "replay", "Replay"),
@@ -75,7 +72,6 @@ impl Page<'_> {
                             }
                             @if self.visitor.may(super::visitor::Role::Administer) {
                                 a href="/audit" aria-current=[(self.tab == Tab::Audit).then_some("page")] { "Audit" }
-                                a href="/users" aria-current=[(self.tab == Tab::Users).then_some("page")] { "Users" }
                             }
                         }
                         div.right {

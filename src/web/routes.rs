@@ -47,6 +47,9 @@ fn of_a_site(base: &str) -> Vec<Route> {
         look(at("/alerts/{id}"), get(pages::alert::page)),
         look(at("/alerts/{id}/evidence"), get(pages::alert::evidence)),
         change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
+        look(at("/devices"), get(pages::devices::page)),
+        look(at("/devices/{address}"), get(pages::devices::device)),
+        look(at("/points"), get(pages::points::page)),
         look(at("/rules"), get(pages::rules::page)),
         look(at("/rules/file"), get(pages::rules::file)),
         look(at("/rules/edit"), get(pages::rules::edit)),
@@ -64,6 +67,7 @@ pub fn all() -> Vec<Route> {
         open("/metrics", get(probes::metrics)),
         open("/assets/{name}", get(assets::asset)),
     ];
+    all.push(Route { role: Some(Role::Administer), ..look("/audit", get(pages::audit::page)) });
     all.push(look("/replay", get(pages::replay::page)));
     let sends = post(pages::replay::start).layer(DefaultBodyLimit::disable());
     all.push(change("/replay", Role::Operate, sends));

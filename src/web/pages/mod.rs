@@ -2,7 +2,10 @@
 
 pub mod alert;
 pub mod alerts;
+pub mod audit;
+pub mod devices;
 pub mod now;
+pub mod points;
 pub mod replay;
 pub mod rules;
 
