@@ -4,14 +4,22 @@ use super::terminal::{self, Alerts};
 use super::{FAIL_ON, Failure, Outcome};
 use crate::alert::{Alert, Desk, Grouping, Severity};
 use crate::capture::Files;
+use crate::metrics::Metrics;
 use crate::output::events::{EventLog, Form};
 use crate::output::evidence::{Behind, Shelf};
 use crate::policy::RuleSet;
 use crate::sensor::config::EvidenceTable;
+use crate::sensor::live;
 use crate::sensor::pipeline::{self, Parts, Pipeline};
+use crate::sensor::player::Player;
+use crate::store::Store;
 use crate::stream::Limits;
+use crate::web::replays::{self, Player as _, Progress, Replays};
+use crate::web::site::Site;
+use crate::web::{Ready, Server, Shared};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,6 +71,14 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
 
+    /// Serve the pages of the operator over these captures instead of writing alerts, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["events", "pretty", "alerts", "fail_on", "group", "speed", "workers", "evidence"])]
+    serve: bool,
+
+    /// Where to serve them; loopback only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8460", requires = "serve", value_parser = loopback)]
+    listen: SocketAddr,
+
     /// The sensor's name in alerts.
     #[arg(long, value_name = "NAME", default_value = "replay")]
     sensor: String,
@@ -78,6 +94,14 @@ enum Group {
     Window,
     /// One alert per message.
     None,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => Err("an address of this machine only, 127.0.0.1:PORT".into()),
+        Err(_) => Err("an address and port, 127.0.0.1:8460".into()),
+    }
 }
 
 /// How fast a capture is replayed.
@@ -107,6 +131,9 @@ fn severity(text: &str) -> Result<Severity, String> {
 /// One sentence: a file that cannot be read, rules that are wrong.
 pub fn run(arguments: &Arguments) -> Outcome {
     let rules = load_rules(&arguments.rules)?;
+    if arguments.serve {
+        return serve(arguments, rules);
+    }
     let worst = Arc::new(AtomicUsize::new(0));
     let to_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
     let events = events(arguments)?;
@@ -146,6 +173,62 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let reached = worst.load(Ordering::Relaxed);
     let fails = arguments.fail_on.is_some_and(|severity| reached > severity.index());
     Ok(if fails { ExitCode::from(FAIL_ON) } else { ExitCode::SUCCESS })
+}
+
+/// Plays the captures into the operator's pages.
+fn serve(arguments: &Arguments, rules: Option<Arc<RuleSet>>) -> Outcome {
+    let store = Store::in_memory().map_err(Failure::failed)?;
+    let packets = Scratch::new().map_err(Failure::failed)?;
+    let names: Vec<String> = arguments.files.iter().map(|path| path.display().to_string()).collect();
+    let like =
+        Site::live(arguments.sensor.clone(), store.clone(), live::inventory(), arguments.rules.clone());
+    let mut site = replays::of_captures(String::new(), &like, names.join(", "), store, rules);
+    site.evidence = Some(packets.0.clone());
+    let site = Arc::new(site);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Failure::failed)?;
+    let shared = Shared {
+        metrics: Arc::new(Metrics::new()),
+        ready: Ready::default(),
+        live: site.clone(),
+        replays: Replays::new(Arc::new(Player)),
+    };
+    let server = runtime.block_on(Server::bind(arguments.listen, shared)).map_err(Failure::failed)?;
+    let stop = super::run::stop_on_signals()?;
+    let until = stop.clone();
+    let serving = runtime.spawn(server.serve(async move {
+        while !until.is_set() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }));
+    eprintln!("wayside: the page is http://{}/; Ctrl-C ends it", arguments.listen);
+    let progress = Progress::default();
+    let notices = Player.play(&arguments.files, &site, &progress).map_err(Failure::failed)?;
+    for notice in notices {
+        eprintln!("wayside: {notice}");
+    }
+    eprintln!("wayside: all is read");
+    // It serves until it is told to stop.
+    let _ = runtime.block_on(serving);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A folder for the packets of alerts that is gone with the replay.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Scratch> {
+        let path = std::env::temp_dir().join(format!("wayside-replay-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder left behind in the temporary folder does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Keeps the packets of alerts, where that is asked for.

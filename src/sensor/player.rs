@@ -1,5 +1,6 @@
 //! Plays captures into the pages: the same pipeline as a replay on the command line.
 
+use super::config::EvidenceTable;
 use super::pipeline::{self, Observer, Parts, Pipeline, Unspoken};
 use super::report;
 use crate::address::Timestamp;
@@ -7,6 +8,7 @@ use crate::alert::{Desk, Grouping};
 use crate::capture::Files;
 use crate::event::Event;
 use crate::inventory;
+use crate::output::evidence::{Behind, Shelf};
 use crate::policy::Verdict;
 use crate::stream;
 use crate::web::health::{Health, Snapshot};
@@ -40,6 +42,16 @@ impl replays::Player for Player {
             emit: Box::new(move |alert| _ = store.record_patiently(&alert)),
             events: None,
         });
+        if let Some(folder) = &site.evidence {
+            let table = EvidenceTable { folder: Some(folder.clone()), ..EvidenceTable::default() };
+            let kept = table.open().map_err(|error| error.to_string())?;
+            let names = opened.names().to_vec();
+            if let Some(folder) = kept {
+                let shelf =
+                    Shelf::start(folder, names.clone(), Behind::Wait).map_err(|error| error.to_string())?;
+                pipeline.keep_evidence(table.keeping(), shelf);
+            }
+        }
         pipeline.take_stock(inventory::Limits::default());
         pipeline.observe(Box::new(Charts::new(site.trends.clone(), site.health.clone())));
         let mut look = |octets: u64| progress.done.store(octets, Ordering::Relaxed);
@@ -67,6 +79,7 @@ impl replays::Player for Player {
             malformed,
             undecoded: pipeline::skipped(&counts.packets).map(|(_, count)| count).sum(),
             rules: count,
+            hits: pipeline.rules().map(|(_, hits)| hits).unwrap_or_default(),
             bounds: reached.map(|bound| bound.sentence(&limits)).collect(),
             ..Snapshot::default()
         });

@@ -61,6 +61,7 @@ impl Vitals {
             silent: counts.silent as u64,
             undecoded: pipeline::skipped(&counts.packets).map(|(_, count)| count).sum(),
             rules: pipeline.rules().map(|(rules, _)| rules.rules().len() as u64),
+            hits: pipeline.rules().map(|(_, hits)| hits).unwrap_or_default(),
             rules_refused: self.refused,
             bounds,
             outputs: outputs.iter().map(|name| output(metrics, name)).collect(),

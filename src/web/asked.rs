@@ -22,6 +22,11 @@ impl Asked {
         self.all(name).next()
     }
 
+    /// The first value of a name as it was sent, blank or not.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The values of a name that are not blank.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let name = name.to_owned();

@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub undecoded: u64,
     /// Rules in force; `None` where nothing is judged.
     pub rules: Option<u64>,
+    /// Messages that each rule decided, in the order of the rules.
+    pub hits: Vec<u64>,
     /// Whether changed rules were refused, and those before them are still in force.
     pub rules_refused: bool,
     /// Limits on memory that were reached, a sentence each.

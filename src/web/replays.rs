@@ -88,7 +88,7 @@ pub struct Replay {
     file: Arc<Sent>,
 }
 
-/// A file that was sent, gone with the last who needs it.
+/// A file that was sent and the folder for the packets of its alerts, gone with the last who needs them.
 pub struct Sent(PathBuf);
 
 impl Sent {
@@ -106,6 +106,11 @@ impl Sent {
     pub fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Where the packets of its alerts are.
+    fn evidence(&self) -> PathBuf {
+        self.0.with_extension("evidence")
+    }
 }
 
 fn private(path: &Path) -> std::io::Result<std::fs::File> {
@@ -117,6 +122,7 @@ impl Drop for Sent {
     fn drop(&mut self) {
         // What is left in the temporary folder does no harm.
         let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(self.evidence());
     }
 }
 
@@ -165,7 +171,9 @@ impl Replays {
         let id = Ulid::generate().to_string();
         let store = Store::in_memory().map_err(|error| error.to_string())?;
         let base = format!("/replay/{id}");
-        let site = Arc::new(of_captures(base, like, name.clone(), store, like.rules.load_full()));
+        let mut site = of_captures(base, like, name.clone(), store, like.rules.load_full());
+        site.evidence = Some(file.evidence());
+        let site = Arc::new(site);
         let progress = Arc::new(Progress::default());
         let replay = Replay { id: id.clone(), name, who, site, progress, file: Arc::new(file) };
         {

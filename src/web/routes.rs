@@ -47,6 +47,10 @@ fn of_a_site(base: &str) -> Vec<Route> {
         look(at("/alerts/{id}"), get(pages::alert::page)),
         look(at("/alerts/{id}/evidence"), get(pages::alert::evidence)),
         change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
+        look(at("/rules"), get(pages::rules::page)),
+        look(at("/rules/file"), get(pages::rules::file)),
+        look(at("/rules/edit"), get(pages::rules::edit)),
+        change(at("/rules/try"), Role::Operate, post(pages::rules::try_it)),
         change(at("/suppressions"), Role::Operate, post(pages::alerts::suppress)),
         change(at("/suppressions/end"), Role::Operate, post(pages::alerts::unsuppress)),
     ]

@@ -112,7 +112,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         audit: None,
         inventory: Some(live::inventory()),
         store: None,
-        evidence: EvidenceTable::default(),
+        evidence: EvidenceTable { folder: Some(folder.path("evidence")), ..EvidenceTable::default() },
     })
 }
 
