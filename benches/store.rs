@@ -9,6 +9,7 @@ use wayside::store::{Actor, Change, Filter, Life, Options, Reader, Role, Store, 
 
 #[path = "../tests/common/alerts.rs"]
 mod alerts;
+#[allow(dead_code)] // a part is used here
 #[path = "../tests/common/messages.rs"]
 mod messages;
 

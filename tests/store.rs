@@ -6,6 +6,7 @@
 #[path = "common/alerts.rs"]
 mod alerts;
 mod common;
+#[allow(dead_code)] // a part is used here
 #[path = "common/messages.rs"]
 mod messages;
 
@@ -137,7 +138,7 @@ fn an_alert_that_goes_on_keeps_its_life() {
         (Life::New, Life::Closed, Some("the test man"))
     );
     // The words are those of now.
-    assert_eq!(ids(&store, &Filter { text: Some("scans".into()), ..Filter::default() }), [id.clone()]);
+    assert_eq!(ids(&store, &Filter { text: Some("scans".into()), ..Filter::default() }), vec![id.clone()]);
     assert_eq!(ids(&store, &Filter { text: Some("laptop-1 register".into()), ..Filter::default() }).len(), 0);
     let [before, after] = store.read(|reader| reader.neighbours(record.place, 5)).unwrap();
     let names = |records: &[store::AlertRecord]| records.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
@@ -434,7 +435,7 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
         std::thread::sleep(Duration::from_millis(round * 37 % 150));
         child.kill().unwrap();
         child.wait().unwrap();
-        acknowledged.extend(lines.map_while(Result::ok).filter_map(|line| said(line)));
+        acknowledged.extend(lines.map_while(Result::ok).filter_map(said));
         if path.exists() && std::fs::metadata(&path).unwrap().len() > 0 {
             let found = store::check(&path);
             assert!(found.as_ref().is_ok_and(|check| check.problems.is_empty()), "round {round}: {found:?}");

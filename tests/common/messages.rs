@@ -1,5 +1,4 @@
 //! Messages made up by hand, for what takes events.
-#![allow(dead_code)] // each user takes a part
 
 use wayside::address::{Address, Endpoint, Mac, Timestamp, Transport};
 use wayside::event::{
