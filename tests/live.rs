@@ -138,6 +138,30 @@ fn rules(limit: u16) -> String {
 }
 
 #[test]
+fn what_a_live_sensor_saw_is_in_its_store() {
+    let more = "[store]\nfile = \"wayside.db\"\n";
+    let Some(mut sensor) = Sensor::start_with("the store", &rules(450), more) else { return };
+    sensor.write_register(900);
+    until("the alert", || sensor.alerts().into_iter().next());
+    until("the metric", || {
+        page(sensor.web, "/metrics").filter(|text| text.contains("wayside_store_written_total 1\n"))
+    });
+    std::fs::write(sensor.path("rules.toml"), rules(500)).unwrap();
+    until("the new rules", || {
+        page(sensor.web, "/metrics").filter(|text| text.contains("rule_reloads_total{result=\"loaded\"} 1"))
+    });
+    assert!(sensor.stop().status.success());
+    let check = wayside::store::check(&sensor.path("wayside.db")).unwrap();
+    assert_eq!(check.problems, Vec::<String>::new());
+    let count = |name: &str| check.rows.iter().find(|row| row.0 == name).unwrap().1;
+    assert_eq!(["alerts", "rule sets", "conversations", "points"].map(count), [1, 2, 1, 1]);
+    let known = wayside::store::Store::open(&sensor.path("wayside.db"), Default::default()).unwrap();
+    let sets = known.read(|reader| reader.rule_sets(None, 9)).unwrap().items;
+    let texts = known.read(|reader| reader.rule_files(&sets[0].hash)).unwrap();
+    assert_eq!(texts[0].text, rules(500));
+}
+
+#[test]
 fn a_live_sensor_alerts_counts_reloads_and_ends_in_order() {
     let Some(mut sensor) = Sensor::start("a_live_sensor", &rules(450)) else { return };
     sensor.write_register(400);
