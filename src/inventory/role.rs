@@ -33,6 +33,24 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them, in the order in which they matter.
+    pub const ALL: [Role; 9] = [
+        Role::Engineering,
+        Role::Hmi,
+        Role::Master,
+        Role::Gateway,
+        Role::Outstation,
+        Role::Plc,
+        Role::Silent,
+        Role::Group,
+        Role::Host,
+    ];
+
+    /// The role of that name, in capitals or not.
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name))
+    }
+
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -62,7 +62,7 @@ pub fn filter(asked: &Asked) -> Result<Filter, Failure> {
 }
 
 /// A time of an address, as `2026-11-24T14:00:00Z`, in nanoseconds since 1970.
-fn moment(name: &str, text: &str) -> Result<i64, Failure> {
+pub(crate) fn moment(name: &str, text: &str) -> Result<i64, Failure> {
     // A browser's own field has no zone and no seconds: it means UTC here.
     let zoned = if text.ends_with('Z') || text.contains('+') { text.to_owned() } else { format!("{text}Z") };
     let parsed: Option<jiff::Timestamp> = zoned.parse().ok();

@@ -3,8 +3,10 @@
 pub mod alert;
 pub mod alerts;
 pub mod audit;
+pub mod device;
 pub mod devices;
 pub mod now;
+pub mod point;
 pub mod points;
 pub mod replay;
 pub mod rules;
