@@ -15,6 +15,7 @@ pub mod gate;
 pub mod health;
 pub mod layout;
 pub mod live;
+pub mod map;
 pub mod names;
 pub mod open_alerts;
 pub mod overview;

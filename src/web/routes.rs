@@ -49,6 +49,7 @@ fn of_a_site(base: &str) -> Vec<Route> {
         change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
         look(at("/devices"), get(pages::devices::page)),
         look(at("/devices/{address}"), get(pages::device::page)),
+        look(at("/map"), get(pages::map::page)),
         look(at("/points"), get(pages::points::page)),
         look(at("/points/{address}/{proto}/{device}/{space}/{index}"), get(pages::point::page)),
         look(at("/rules"), get(pages::rules::page)),

@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod audit;
 pub mod device;
 pub mod devices;
+pub mod map;
 pub mod now;
 pub mod point;
 pub mod points;
