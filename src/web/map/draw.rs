@@ -18,8 +18,11 @@ pub fn picture(site: &Site, plan: &Plan, places: &Places) -> Markup {
     let size = format!("0 0 {:.0} {:.0}", places.width, places.height);
     html! {
         svg.map viewBox=(size) width=(num(places.width)) height=(num(places.height)) role="group" aria-label="Map of the plant" {
+            @let strokes = html! { @for (line, curve) in plan.lines.iter().zip(&places.lines) { (stroke(plan, line, path(curve.0))) } };
+            // Lines between groups run behind other groups, lines between devices into their own.
+            @if plan.bundled { (strokes) }
             @for (group, area) in plan.groups.iter().zip(&places.groups) { (ground(site, group, *area)) }
-            @for (line, curve) in plan.lines.iter().zip(&places.lines) { (stroke(plan, line, path(curve.0))) }
+            @if !plan.bundled { (strokes) }
             @for ((group, area), tiles) in plan.groups.iter().zip(&places.groups).zip(&places.members) {
                 (label(site, group, *area))
                 @for (member, tile) in group.members.iter().zip(tiles) { (device(site, member, *tile, plan.large)) }

@@ -234,11 +234,12 @@ fn bend([a, b]: [(f64, f64); 2], edges: [Edge; 2]) -> Curve {
 mod tests {
     use super::super::plan::{Kind, Member};
     use super::*;
+    use crate::address::Address;
     use crate::inventory::Role;
 
     fn group(name: &str, level: f64, members: usize) -> Group {
         let member = |number: usize| Member {
-            address: std::net::Ipv4Addr::from(number as u32).into(),
+            address: Address::V4(std::net::Ipv4Addr::from(number as u32)),
             name: format!("plc-{number}"),
             role: Role::Plc,
             open: None,
@@ -293,14 +294,7 @@ mod tests {
 
     #[test]
     fn a_line_runs_from_edge_to_facing_edge() {
-        let line = |ends| Line {
-            ends,
-            protocols: Default::default(),
-            messages: 1,
-            commands: 0,
-            open: None,
-            pairs: 1,
-        };
+        let line = |ends| Line { ends, protocols: Default::default(), messages: 1, commands: 0, open: None };
         let plan = Plan {
             groups: vec![group("up", 3.0, 1), group("down", 1.0, 2)],
             lines: vec![line([End::Member(0, 0), End::Member(1, 1)]), line([End::Group(0), End::Group(1)])],

@@ -1,10 +1,11 @@
 //! What the map shows: groups of devices, and lines between devices or between groups.
 //!
 //! A picture has to be readable with ten devices and with five hundred. Few devices are drawn large, with every pair
-//! that speaks as a line. Many are drawn small, and what they say is drawn between their groups; pairs with open alerts
-//! stay lines of their own. More than that are counted, except those with open alerts.
+//! that speaks as a line. Many are drawn small, and what they say is drawn between their groups. More than that are counted,
+//! except those with open alerts.
 
 use crate::address::Address;
+use crate::alert::Severity;
 use crate::inventory::{Device, Inventory, Names, Role};
 use crate::policy::RuleSet;
 use crate::web::devices::{natural, zone_of};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const LARGE: usize = 40;
 /// Devices that are drawn at all.
 const DRAWN: usize = 600;
-/// Pairs that are drawn as lines between devices.
+/// Pairs that are drawn as lines between devices, or listed.
 const PAIRS: usize = 80;
 
 /// A device on the map.
@@ -82,8 +83,6 @@ pub struct Line {
     pub commands: u64,
     /// Open alerts between the two.
     pub open: Option<Open>,
-    /// Pairs of devices that it stands for.
-    pub pairs: usize,
 }
 
 /// What is shown.
@@ -93,9 +92,11 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// The lines: those with open alerts last, so that they are drawn on top.
     pub lines: Vec<Line>,
+    /// Where lines are bundled: the pairs of devices with open alerts, the worst first.
+    pub alerting: Vec<Line>,
     /// Whether devices are drawn large.
     pub large: bool,
-    /// Whether lines without alerts are between groups only.
+    /// Whether lines are between groups only.
     pub bundled: bool,
     /// Devices on the map, counted ones too.
     pub devices: usize,
@@ -274,7 +275,6 @@ fn lines(
             messages: 0,
             commands: 0,
             open: open.between(a, b),
-            pairs: 1,
         })
     };
     let sorted = |a: Address, b: Address| if a <= b { [a, b] } else { [b, a] };
@@ -293,19 +293,21 @@ fn lines(
             pairs.entry(pair).or_insert(line);
         }
     }
-    plan.bundled = pairs.len() > PAIRS;
-    let group_of = |end: End| match end {
-        End::Group(group) | End::Member(group, _) => End::Group(group),
-    };
+    plan.bundled = !plan.large || pairs.len() > PAIRS;
+    if !plan.bundled {
+        plan.lines = pairs.into_values().collect();
+        plan.lines.sort_by_key(by_state);
+        return;
+    }
+    plan.alerting = pairs.values().filter(|line| line.open.is_some()).cloned().collect();
+    plan.alerting.sort_by_key(|line| Reverse(by_state(line)));
+    plan.alerting.truncate(PAIRS);
     let mut all: BTreeMap<[End; 2], Line> = BTreeMap::new();
-    let mut alone = Vec::new();
     for (_, mut line) in pairs {
-        if plan.bundled && (line.open.is_none() || alone.len() >= PAIRS) {
-            line.ends = line.ends.map(group_of);
-        } else if plan.bundled {
-            alone.push(line);
-            continue;
-        }
+        let group_of = |end: End| match end {
+            End::Group(group) | End::Member(group, _) => End::Group(group),
+        };
+        line.ends = line.ends.map(group_of);
         line.ends.sort_unstable();
         match all.get_mut(&line.ends) {
             None => {
@@ -315,11 +317,15 @@ fn lines(
                 known.protocols.extend(line.protocols);
                 known.messages += line.messages;
                 known.commands += line.commands;
-                known.pairs += line.pairs;
                 known.open = known.open.into_iter().chain(line.open).reduce(Open::with);
             }
         }
     }
-    plan.lines = all.into_values().chain(alone).filter(|line| line.ends[0] != line.ends[1]).collect();
-    plan.lines.sort_by_key(|line| line.open.map(|open| (open.worst, Reverse(open.count))));
+    plan.lines = all.into_values().filter(|line| line.ends[0] != line.ends[1]).collect();
+    plan.lines.sort_by_key(by_state);
+}
+
+/// What makes a line stand above others: open alerts, the worst, the most.
+fn by_state(line: &Line) -> (Option<(Severity, u64)>, u64) {
+    (line.open.map(|open| (open.worst, open.count)), line.messages)
 }

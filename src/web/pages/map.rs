@@ -72,7 +72,9 @@ pub fn content(site: &Site, plan: &Plan) -> Markup {
                     (legend(plan))
                 }
             }
-            @if !plan.lines.is_empty() { (table(site, plan)) }
+            @if !plan.alerting.is_empty() { (table(site, plan, "alerting", "Pairs with open alerts", &plan.alerting)) }
+            @let lines: Vec<&Line> = plan.lines.iter().rev().collect();
+            @if !lines.is_empty() { (table(site, plan, "lines", "Who speaks with whom", lines)) }
         }
     }
 }
@@ -92,15 +94,23 @@ fn legend(plan: &Plan) -> Markup {
     }
 }
 
-fn table(site: &Site, plan: &Plan) -> Markup {
+fn table<'l>(
+    site: &Site,
+    plan: &Plan,
+    id: &str,
+    title: &str,
+    lines: impl IntoIterator<Item = &'l Line>,
+) -> Markup {
+    let mut lines = lines.into_iter();
     html! {
-        section.panel aria-labelledby="lines" {
-            h2 #lines { "Who speaks with whom" }
+        section.panel aria-labelledby=(id) {
+            h2 id=(id) { (title) }
             div.scroll { table {
                 thead { tr { th { "One" } th { "Other" } th { "Protocols" } th.num { "Messages" } th.num { "Commands" } th { "Open alerts" } } }
-                tbody { @for line in plan.lines.iter().rev().take(LISTED) { (row(site, plan, line)) } }
+                tbody { @for line in lines.by_ref().take(LISTED) { (row(site, plan, line)) } }
             } }
-            @if plan.lines.len() > LISTED { p.small.soft { "And " (grouped((plan.lines.len() - LISTED) as u64)) " more." } }
+            @let more = lines.count();
+            @if more > 0 { p.small.soft { "And " (grouped(more as u64)) " more." } }
         }
     }
 }
