@@ -5,6 +5,7 @@
 //! ([`api`]), parts of pages once a second ([`live`]). Every address and the role that it needs stands in [`routes`];
 //! every request passes the [`gate`].
 
+pub mod acts;
 pub mod api;
 pub mod asked;
 pub mod assets;

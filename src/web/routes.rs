@@ -6,7 +6,7 @@ use super::{Shared, api, assets, live, pages, probes};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 
 /// An address that answers.
@@ -17,16 +17,16 @@ pub struct Route {
     pub path: String,
     /// The least role that may use it; `None`: anybody, logged in or not.
     pub role: Option<Role>,
-    service: MethodRouter<Shared>,
+    pub(super) service: MethodRouter<Shared>,
 }
 
 /// Looks at something.
-fn look(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
+pub(super) fn look(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
     Route { method: Method::GET, path: path.into(), role: Some(Role::View), service }
 }
 
 /// Changes something.
-fn change(path: impl Into<String>, role: Role, service: MethodRouter<Shared>) -> Route {
+pub(super) fn change(path: impl Into<String>, role: Role, service: MethodRouter<Shared>) -> Route {
     Route { method: Method::POST, path: path.into(), role: Some(role), service }
 }
 
@@ -87,5 +87,5 @@ pub fn router(shared: &Shared) -> Router {
         let guard = from_fn_with_state((shared.clone(), route.role), gate);
         router = router.route(&route.path, route.service.route_layer(guard));
     }
-    router.fallback(pages::no_such_page).with_state(shared.clone())
+    router.fallback(pages::no_such_page).layer(from_fn(api::problem::problems)).with_state(shared.clone())
 }

@@ -11,6 +11,9 @@ use tungstenite::{Message, WebSocket};
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the browser may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// A browser with one page.
 pub struct Browser {
     child: Child,
@@ -78,9 +81,9 @@ impl Browser {
             Some((port.parse::<u16>().ok()?, path.trim().to_owned()))
         });
         let stream = TcpStream::connect(("127.0.0.1", port.0)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (socket, _) =
             tungstenite::client(format!("ws://127.0.0.1:{}{}", port.0, port.1), stream).unwrap();
+        socket.get_ref().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut browser = Browser { child, socket, session: String::new(), asked: 0, _profile: profile };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
@@ -102,10 +105,24 @@ impl Browser {
             request["sessionId"] = self.session.clone().into();
         }
         self.socket.send(Message::text(request.to_string())).unwrap();
+        let began = Instant::now();
         loop {
-            let message = self.socket.read().unwrap_or_else(|error| panic!("{method}: {error}"));
-            let Message::Text(text) = message else { continue };
+            let text = match self.socket.read() {
+                Ok(Message::Text(text)) => text,
+                Ok(_) => continue,
+                // A page that is about to be left may never answer.
+                Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    if began.elapsed() > ANSWER {
+                        return Err("no answer".into());
+                    }
+                    continue;
+                }
+                Err(error) => panic!("{method}: {error}"),
+            };
             let answer: Value = serde_json::from_str(&text).unwrap();
+            if std::env::var_os("WAYSIDE_BROWSER_LOG").is_some() {
+                eprintln!("{} {method} < {}", self.asked, text.chars().take(300).collect::<String>());
+            }
             if answer["id"].as_u64() != Some(self.asked) {
                 continue;
             }
@@ -129,7 +146,8 @@ impl Browser {
     /// Loads the page again.
     pub fn reload(&mut self) {
         self.eval("window.isOld = true");
-        self.call("Page.reload", json!({}));
+        let address = self.address();
+        self.call("Page.navigate", json!({ "url": address }));
         self.until("the page again", "!window.isOld && document.readyState === 'complete'");
     }
 
