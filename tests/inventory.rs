@@ -87,6 +87,7 @@ fn a_million_made_up_addresses_meet_the_bounds_and_leave_the_plant_alone() {
         points: 4_096,
         identities: 64,
         recent: Recent { most: 4, step: 1 },
+        shapes: 1_024,
     };
     let mut gatherer = Gatherer::new(limits);
     let mut inventory = Inventory::new(limits);
@@ -128,6 +129,13 @@ fn a_million_made_up_addresses_meet_the_bounds_and_leave_the_plant_alone() {
         assert!(count > 1_000, "{forgotten:?}");
     }
     assert!(forgotten.units > 10_000, "{forgotten:?}");
+    assert!(inventory.shapes(0).count() <= limits.shapes && inventory.shapes_left_out() > 100_000);
+    let polls: Vec<u64> = inventory
+        .shapes(0)
+        .filter(|shape| shape.show(|event| event.flow.src.address.to_string() == "10.0.0.1"))
+        .map(|shape| shape.count)
+        .collect();
+    assert_eq!(polls, [2_000], "the answers are not judged, the polls are of one kind");
     // The plant is all there.
     let conversations = inventory.conversations();
     let (_, record) = conversations

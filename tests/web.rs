@@ -1,82 +1,11 @@
 //! The pages as a browser asks for them: every address answers, and nothing that was heard on the wire is HTML.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on fails
 
 mod common;
 
-use common::{hostile, wayside};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use common::{Served, hostile};
 use wayside::web::routes;
-
-/// A replay whose pages are served.
-struct Served {
-    child: Child,
-    port: u16,
-}
-
-/// An answer.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Served {
-    fn start(arguments: &[&str]) -> Served {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut replay = wayside();
-        replay
-            .args(["replay", "--quiet", "--serve", "--listen", &format!("127.0.0.1:{port}")])
-            .args(arguments);
-        let child = replay.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let served = Served { child, port };
-        let began = Instant::now();
-        while served.ask("GET", "/readyz", "", "").is_none_or(|answer| answer.status != 200) {
-            assert!(began.elapsed() < Duration::from_secs(30), "the page does not come");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        served
-    }
-
-    fn ask(&self, method: &str, path: &str, head: &str, body: &str) -> Option<Answer> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-        let length = body.len();
-        let host = format!("127.0.0.1:{}", self.port);
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut text = Vec::new();
-        stream.read_to_end(&mut text).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, "", "").unwrap()
-    }
-
-    /// The address of the first alert.
-    fn alert(&self) -> String {
-        let list = self.get("/alerts").body;
-        let at = list.find("href=\"/alerts/01").unwrap() + "href=\"/alerts/".len();
-        list[at..at + 26].to_owned()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn every_page_answers_with_what_protects_it() {
@@ -92,11 +21,14 @@ fn every_page_answers_with_what_protects_it() {
         {
             continue;
         }
-        let path = route.path.replace("{id}", &alert).replace("{address}", "127.20.0.12");
+        let path = route.path.replace("{id}", &alert).replace("{address}", "127.20.1.3");
         let path = path.replace("{proto}/{device}/{space}/{index}", "modbus/1/holding/101");
         let path = path.replace("{name}", "app.css");
-        let query =
-            if path.ends_with("/file") || path.ends_with("/edit") { "?name=pump-station.toml" } else { "" };
+        let query = if path.ends_with("/file") || path.ends_with("/edit") {
+            "?name=rules/pump-station.toml"
+        } else {
+            ""
+        };
         let answer = served.get(&format!("{path}{query}"));
         // What a replay has not: packets of its alerts, rules that can be changed.
         let absent = path.ends_with("/evidence") || path.ends_with("/edit");
@@ -204,6 +136,33 @@ fn nothing_is_changed_for_a_page_of_somebody_else() {
     let done = served.ask("POST", "/alerts/change", &own, &form).unwrap();
     assert_eq!(done.status, 303, "{}", done.body);
     assert!(!served.get(&format!("/alerts/{alert}")).body.contains("Nobody has acknowledged it."));
-    let named = served.ask("GET", "/", "X: y\r\nHost: evil.example\r\n", "").unwrap();
+    let named = served.ask("GET", "/", "Host: evil.example\r\n", "").unwrap();
     assert!(named.status == 400 || named.status == 421, "{}", named.status);
+}
+
+#[test]
+fn a_change_of_the_rules_is_tried_against_what_was_heard() {
+    let served = Served::start(&["captures/demo-plant.pcap", "--rules", "rules"]);
+    let text = std::fs::read_to_string(common::ours("rules/pump-station.toml")).unwrap();
+    let try_it = |text: &str| {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("name", "rules/pump-station.toml"), ("action", "try"), ("text", text)])
+            .finish();
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let answer = served.ask("POST", "/rules/try", kind, &form).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    };
+    let same = try_it(&text);
+    assert!(same.contains("means the same") && same.contains("no difference to any"), "{same}");
+    let narrower = try_it(&text.replace("values = \"0..450\"", "values = \"0..310\""));
+    let would = narrower.split("Would raise an alert").nth(1).expect(&narrower);
+    assert!(would.contains("scada wrote 320 to holding register 101 of booster"), "{would}");
+    assert!(would.contains("scada wrote 390") && !would.contains("Would be let pass"), "{would}");
+    let wider = try_it(&text.replace("values = \"0..450\"", "values = \"0..999\""));
+    let would_not = wider.split("Would be let pass").nth(1).expect(&wider);
+    assert!(would_not.contains("scada wrote 900 to holding register 101 of booster"), "{would_not}");
+    assert!(!wider.contains("Would raise an alert"), "{wider}");
+    let wrong = try_it(&text.replace("values = \"0..450\"", "values = \"many\""));
+    assert!(wrong.contains("It would not load: nothing is changed."), "{wrong}");
 }

@@ -5,6 +5,7 @@ use super::identity::{Identity, IdentityKey};
 use super::points::{News, Points};
 use super::reading::Stamp;
 use super::room::make_room;
+use super::shapes::{Shape, Shapes};
 use super::{Forgotten, Limits};
 use crate::address::Timestamp;
 use crate::event::{Event, Flow, Kind, Outcome, Verb};
@@ -18,6 +19,7 @@ pub struct Gatherer {
     conversations: HashMap<Key, Record, RandomState>,
     points: Points,
     identities: HashMap<IdentityKey, Identity, RandomState>,
+    shapes: Shapes,
     forgotten: Forgotten,
 }
 
@@ -27,6 +29,7 @@ pub struct Harvest {
     pub(super) conversations: Vec<(Key, Record)>,
     pub(super) points: News,
     pub(super) identities: Vec<(IdentityKey, Identity)>,
+    pub(super) shapes: (Vec<(u64, Shape)>, u64),
     pub(super) forgotten: Forgotten,
 }
 
@@ -38,6 +41,7 @@ impl Gatherer {
             conversations: HashMap::default(),
             points: Points::new(limits.points, limits.recent),
             identities: HashMap::default(),
+            shapes: Shapes::new(limits.shapes),
             forgotten: Forgotten::default(),
         }
     }
@@ -48,6 +52,7 @@ impl Gatherer {
         let units = self.limits.units;
         self.record(key, event.ts).event(event, from_client, units);
         self.points.event(event);
+        self.shapes.event(event);
         if event.kind == Kind::Response && event.outcome != Some(Outcome::Unanswered) {
             let identifies = |verb| verb == Verb::Identify;
             if identifies(event.verb) || event.points.iter().any(|range| identifies(range.verb)) {
@@ -94,6 +99,7 @@ impl Gatherer {
             conversations,
             points: self.points.take(),
             identities: self.identities.drain().collect(),
+            shapes: self.shapes.take(),
             forgotten,
         }
     }

@@ -25,6 +25,7 @@ mod role;
 mod room;
 mod saved;
 mod saved_forms;
+mod shapes;
 mod sheet;
 mod stock;
 mod vendors;
@@ -40,6 +41,7 @@ pub use points::{Point, PointKey, Recent, Said, Sample};
 pub use reading::{Reading, Span, Stamp};
 pub use role::{Reason, Role};
 pub use saved::{Row, SavedRow, Touched};
+pub use shapes::Shape;
 pub use sheet::{Sheet, behind, spoken};
 pub use stock::{Inventory, Names, PointCount};
 pub use vendors::vendor;
@@ -60,6 +62,9 @@ pub struct Limits {
     pub identities: usize,
     /// Recent values of each point.
     pub recent: Recent,
+    /// Kinds of messages that are remembered to hold other rules against; none by default. The ones not seen for
+    /// longest go first.
+    pub shapes: usize,
 }
 
 impl Default for Limits {
@@ -71,14 +76,15 @@ impl Default for Limits {
             points: 1 << 16,
             identities: 1 << 12,
             recent: Recent { most: 32, step: 1 },
+            shapes: 0,
         }
     }
 }
 
 impl Limits {
-    /// For a live sensor: of the recent values one every ten seconds, for ten minutes.
+    /// For a live sensor: of the recent values one every ten seconds, for ten minutes; kinds of messages for its pages.
     pub fn live() -> Limits {
-        Limits { recent: Recent { most: 60, step: 10_000_000_000 }, ..Limits::default() }
+        Limits { recent: Recent { most: 60, step: 10_000_000_000 }, shapes: 1 << 12, ..Limits::default() }
     }
 
     /// For a gatherer that hands over every second or so: the recent values of long ago are elsewhere by then.

@@ -8,6 +8,7 @@ use super::identity::{Identity, IdentityKey};
 use super::points::{Point, PointKey, Points};
 use super::reading::{Span, widen};
 use super::room::make_room;
+use super::shapes::{Shape, Shapes};
 use super::{Forgotten, Limits};
 use crate::address::{Address, Mac, Timestamp};
 use crate::event::Vocabulary;
@@ -54,6 +55,7 @@ pub struct Inventory {
     pub(super) conversations: HashMap<Key, Record, RandomState>,
     pub(super) points: Points,
     pub(super) identities: HashMap<IdentityKey, Identity, RandomState>,
+    shapes: Shapes,
     forgotten: Forgotten,
     pub(super) span: Option<Span>,
 }
@@ -67,6 +69,7 @@ impl Inventory {
             conversations: HashMap::default(),
             points: Points::new(limits.points, limits.recent),
             identities: HashMap::default(),
+            shapes: Shapes::new(limits.shapes),
             forgotten: Forgotten::default(),
             span: None,
         }
@@ -94,6 +97,7 @@ impl Inventory {
             }
             self.identities.entry(*key).or_insert_with(|| Identity::new(identity.words)).join(identity);
         }
+        self.shapes.join(&harvest.shapes);
         self.forgotten.add(harvest.forgotten);
     }
 
@@ -171,6 +175,16 @@ impl Inventory {
             known.entry(key).or_default().join(&record, self.limits.units);
         }
         known
+    }
+
+    /// The kinds of messages seen at or after a time, in nanoseconds since 1970; none where [`Limits::shapes`] is 0.
+    pub fn shapes(&self, since: i64) -> impl Iterator<Item = &Shape> {
+        self.shapes.all().filter(move |shape| shape.last.ts.nanos >= since)
+    }
+
+    /// Messages whose kind there was no room for.
+    pub fn shapes_left_out(&self) -> u64 {
+        self.shapes.left_out()
     }
 
     /// All devices, sorted by address, with what people call them.

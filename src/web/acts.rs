@@ -7,6 +7,7 @@ use super::visitor::Visitor;
 use crate::store::{Actor, Change, Changed, Life, StoreError, SuppressionKey, Which};
 use axum::http::StatusCode;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Hours that a suppression may last.
 pub const HOURS: std::ops::RangeInclusive<u32> = 1..=8760;
@@ -59,9 +60,16 @@ pub async fn suppress(
     if what == SuppressionKey::default() {
         return Err(wrong("say what is to be quiet: at least one of rule, source, destination and kind"));
     }
-    let until = site.now().nanos.saturating_add(i64::from(hours) * 3_600_000_000_000);
+    // Even in a replay it is people's time that passes.
+    let until = clock().saturating_add(i64::from(hours) * 3_600_000_000_000);
     let change = Change::Suppress { what, until, reason: reason.to_owned() };
     make(site, visitor, change).await
+}
+
+/// The time of this machine, in nanoseconds since 1970.
+fn clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Ends a suppression before its time.

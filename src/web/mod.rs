@@ -27,6 +27,7 @@ pub mod routes;
 pub mod site;
 pub mod state;
 pub mod trends;
+pub mod trial;
 pub mod visitor;
 pub mod words;
 

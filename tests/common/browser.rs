@@ -120,9 +120,6 @@ impl Browser {
                 Err(error) => panic!("{method}: {error}"),
             };
             let answer: Value = serde_json::from_str(&text).unwrap();
-            if std::env::var_os("WAYSIDE_BROWSER_LOG").is_some() {
-                eprintln!("{} {method} < {}", self.asked, text.chars().take(300).collect::<String>());
-            }
             if answer["id"].as_u64() != Some(self.asked) {
                 continue;
             }

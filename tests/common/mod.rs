@@ -2,8 +2,11 @@
 #![allow(dead_code)] // each test file uses a part
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The product.
 pub fn wayside() -> Command {
@@ -145,4 +148,72 @@ pub fn hostile(path: &Path, objects: &[(u8, &[u8])]) {
         file.extend(frame);
     }
     std::fs::write(path, file).unwrap();
+}
+
+/// A replay whose pages are served.
+pub struct Served {
+    child: Child,
+    pub port: u16,
+}
+
+/// An answer.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Served {
+    pub fn start(arguments: &[&str]) -> Served {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut replay = wayside();
+        replay
+            .args(["replay", "--quiet", "--serve", "--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments);
+        let child = replay.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let served = Served { child, port };
+        let began = Instant::now();
+        while served.ask("GET", "/readyz", "", "").is_none_or(|answer| answer.status != 200) {
+            assert!(began.elapsed() < Duration::from_secs(30), "the page does not come");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        served
+    }
+
+    pub fn ask(&self, method: &str, path: &str, head: &str, body: &str) -> Option<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        let length = body.len();
+        let host =
+            if head.contains("Host:") { String::new() } else { format!("Host: 127.0.0.1:{}\r\n", self.port) };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\n{host}{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "", "").unwrap()
+    }
+
+    /// The address of the first alert.
+    pub fn alert(&self) -> String {
+        let list = self.get("/alerts").body;
+        let at = list.find("href=\"/alerts/01").unwrap() + "href=\"/alerts/".len();
+        list[at..at + 26].to_owned()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

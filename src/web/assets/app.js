@@ -24,15 +24,28 @@ function renew(parts) {
   }
 }
 
+/** Listens while somebody can see the page: a browser has few connections for each server. */
 function listen(address) {
-  const source = new EventSource(address);
-  source.addEventListener("parts", (event) => {
+  let source;
+  const stop = () => source?.close();
+  const start = () => {
+    stop();
     heard = Date.now();
-    const { parts, title } = JSON.parse(event.data);
-    if (title) document.title = document.title.replace(/^(\S+ · )?/, title);
-    renew(parts);
-  });
+    source = new EventSource(address);
+    source.addEventListener("parts", (event) => {
+      heard = Date.now();
+      const { parts, title } = JSON.parse(event.data);
+      document.title = title + document.title.replace(/^(Look|Act) · /, "");
+      renew(parts);
+    });
+  };
+  const turn = () => (document.hidden ? stop() : start());
+  turn();
+  document.addEventListener("visibilitychange", turn);
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => event.persisted && turn());
   setInterval(() => {
+    if (document.hidden) return;
     const quiet = Date.now() - heard;
     const stale = quiet > 5000;
     if (stale !== body.classList.contains("stale")) body.classList.toggle("stale", stale);

@@ -11,6 +11,7 @@ use crate::web::asked::{Asked, Form};
 use crate::web::failure::Failure;
 use crate::web::layout::{Page, Tab};
 use crate::web::site::{Here, Site};
+use crate::web::trial::{Trial, trial};
 use crate::web::visitor::{Role, Visitor};
 use crate::web::words::{When, counted, grouped};
 use axum::http::StatusCode;
@@ -197,18 +198,28 @@ pub async fn try_it(Here(site): Here, visitor: Visitor, Form(form): Form) -> Res
         .into_response())
 }
 
+/// What a changed text would mean: what changes, what is doubtful, what it would have said of the last hour.
+struct Meaning {
+    differences: Vec<Difference>,
+    warnings: Vec<Problem>,
+    trial: Option<Trial>,
+}
+
 /// What a changed text would mean, or what is wrong with it.
-type Tried = Result<(Vec<Difference>, Vec<Problem>), Vec<Problem>>;
+type Tried = Result<Meaning, Vec<Problem>>;
 
 fn tried(site: &Site, files: &[Text], name: &str, text: &str) -> Tried {
-    let Some(rules) = site.rules.load_full() else { return Ok((Vec::new(), Vec::new())) };
+    let Some(rules) = site.rules.load_full() else {
+        return Ok(Meaning { differences: Vec::new(), warnings: Vec::new(), trial: None });
+    };
     let with = |file: &Text| Text {
         text: if file.name == name { text.to_owned() } else { file.text.clone() },
         ..file.clone()
     };
     let changed: Vec<Text> = files.iter().map(with).collect();
     let Loaded { rules: after, warnings } = policy::parse_all(&changed, rules.vocabularies())?;
-    Ok((diff::diff(&rules, &after), warnings))
+    let trial = Some(trial(site, &rules, &after));
+    Ok(Meaning { differences: diff::diff(&rules, &after), warnings, trial })
 }
 
 /// Tells whether a file has changed since it was shown.
@@ -258,7 +269,7 @@ fn outcome(tried: &Tried) -> Markup {
                     ul { @for problem in problems { (problem_line(problem)) } }
                 }
             }
-            Ok((differences, warnings)) => {
+            Ok(Meaning { differences, warnings, trial }) => {
                 section.said role="status" {
                     h2 { @if differences.is_empty() { "It would load, and means the same as what is in force." } @else { "It would load. What changes in meaning:" } }
                     ul { @for difference in differences { li {
@@ -274,8 +285,34 @@ fn outcome(tried: &Tried) -> Markup {
                         }
                     } } }
                     @if !warnings.is_empty() { h3 { "Doubtful" } ul { @for problem in warnings { (problem_line(problem)) } } }
+                    @if let Some(trial) = trial { (last_hour(trial)) }
                 }
             }
+        }
+    }
+}
+
+/// What the rules would have said of the last hour.
+fn last_hour(trial: &Trial) -> Markup {
+    let list = |title: &str, all: &[(String, u64)]| {
+        html! {
+            @if !all.is_empty() {
+                h4 { (title) }
+                ul { @for (sentence, count) in all { li { (sentence) " " span.soft.small { (counted(*count, "message")) } } } }
+            }
+        }
+    };
+    html! {
+        h3 { "Against the last hour" }
+        p {
+            (counted(trial.messages, "message")) " of " (counted(trial.kinds, "kind")) " were heard."
+            @if trial.would.is_empty() && trial.would_not.is_empty() { " The change would have made no difference to any." }
+        }
+        (list("Would raise an alert, and is let pass now", &trial.would))
+        (list("Would be let pass, and raises an alert now", &trial.would_not))
+        p.small.soft {
+            "Each message is judged by itself: limits on how often, and on how far a value may change, are not tried."
+            @if trial.left_out > 0 { " " (counted(trial.left_out, "message")) " found no room to be remembered." }
         }
     }
 }
