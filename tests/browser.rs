@@ -253,7 +253,7 @@ fn every_page(browser: &mut Browser, sensor: &Sensor, alert: &str, test: &str) {
                 let found = faults(browser, axe);
                 faulty.extend(found.into_iter().map(|fault| format!("{name}, {}: {fault}", look.name())));
             }
-            std::fs::write(screens.join(format!("{name}-{}.png", look.name())), browser.picture(2400))
+            std::fs::write(screens.join(format!("{name}-{}.webp", look.name())), browser.picture(1800))
                 .unwrap();
         }
     }

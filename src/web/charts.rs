@@ -121,7 +121,7 @@ pub fn history(samples: &[(i64, f64)], limits: &[Limit], title: &str, times: [St
                 rect.within x=(LEFT) y=(num(y(limit.to))) width=(W - LEFT - 8.0) height=(num(y(limit.from) - y(limit.to))) {
                     title { (limit.rule) ": " (span(limit)) }
                 }
-                @for (value, above) in [(limit.to, -3.0), (limit.from, 12.0)] { @if value.is_finite() {
+                @for (value, above) in [(limit.to, -3.0), (limit.from, 12.0)] { @if value.is_finite() && (above < 0.0 || limit.from < limit.to) {
                     line.limit x1=(LEFT) x2=(W - 8.0) y1=(num(y(value))) y2=(num(y(value))) {}
                     text.limit x=(W - 10.0) y=(num(y(value) + above)) text-anchor="end" { "limit " (short(value)) }
                 } }

@@ -277,14 +277,14 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// A picture of the whole page, at most so many pixels high.
+    /// A picture of the whole page as WebP, at most so many pixels high.
     pub fn picture(&mut self, most: u64) -> Vec<u8> {
         let size = self.eval("[innerWidth, document.documentElement.scrollHeight]");
         let height = size[1].as_f64().unwrap().min(most as f64);
         let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": height, "scale": 1 });
         let taken = self.call(
             "Page.captureScreenshot",
-            json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }),
+            json!({ "format": "webp", "quality": 82, "captureBeyondViewport": true, "clip": clip }),
         );
         octets(taken["data"].as_str().unwrap())
     }

@@ -258,7 +258,7 @@ impl Shown<'_> {
                 section.panel aria-labelledby="behind" {
                     h2 #behind { "Devices behind its address" }
                     div.scroll { table {
-                        thead { tr { th { "Device" } th.num { "Asked" } th.num { "Answered" } th.num { "Reported" } th {} } }
+                        thead { tr { th { "Device" } th.num { "Asked" } th.num { "Answered" } th.num { "Reported" } th { "Remarks" } } }
                         tbody { @for served in serves.iter().take(CONVERSATIONS) { tr {
                             th scope="row" { (served.words.title) " " (served.words.device_title) " " (served.device) }
                             td.num { (grouped(served.asked)) }

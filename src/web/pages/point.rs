@@ -216,7 +216,7 @@ impl Shown<'_> {
     fn values(&self) -> Markup {
         html! {
             div.scroll { table {
-                thead { tr { th { "When" } th.num { "Value" } th {} } }
+                thead { tr { th { "When" } th.num { "Value" } th { "Limits" } } }
                 tbody { @for sample in self.found.recent.iter().rev() { tr {
                     td { (When { clock: &self.site.clock, at: Timestamp::from_nanos(sample.nanos), now: self.now }) }
                     td.num { (self.number(sample.value)) }

@@ -106,8 +106,8 @@ fn files(site: &Site, visitor: &Visitor) -> Markup {
         @if !files.is_empty() {
             section.panel aria-labelledby="files" {
                 h2 #files { "Files" }
-                ul { @for file in &files { li {
-                    a href=(site.link(&format!("rules/file?name={}", encoded(&file.name)))) { (file.name) }
+                ul.links { @for file in &files { li {
+                    a title=(file.name) href=(site.link(&format!("rules/file?name={}", encoded(&file.name)))) { (short(&file.name)) }
                     @if visitor.may(Role::Operate) && site.is_live() { " " a href=(site.link(&format!("rules/edit?name={}", encoded(&file.name)))) { "try a change" } }
                 } } }
             }
@@ -141,9 +141,11 @@ pub async fn file(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
             h1 { (short(&file.name)) }
         }
         section.panel aria-label="Text" {
-            ol.lines { @for (at, text) in file.text.lines().enumerate() {
-                li #(format!("L{}", at + 1)) .here[line == Some(at + 1)] { code { (text) } }
-            } }
+            div.scroll tabindex="0" role="group" aria-label="Lines" {
+                ol.lines { @for (at, text) in file.text.lines().enumerate() {
+                    li #(format!("L{}", at + 1)) .here[line == Some(at + 1)] { code { (text) } }
+                } }
+            }
         }
     };
     let page = Page { site: &site, visitor: &visitor, title: "Rules", tab: Tab::Rules, live: None };
