@@ -87,6 +87,11 @@ impl Limits {
         Limits { recent: Recent { most: 60, step: 10_000_000_000 }, shapes: 1 << 12, ..Limits::default() }
     }
 
+    /// For the pages of a capture.
+    pub fn shown() -> Limits {
+        Limits { shapes: Limits::live().shapes, ..Limits::default() }
+    }
+
     /// For a gatherer that hands over every second or so: the recent values of long ago are elsewhere by then.
     pub fn often(self) -> Limits {
         Limits { recent: Recent { most: self.recent.most.min(4), ..self.recent }, ..self }

@@ -194,6 +194,9 @@ impl Shapes {
     /// Adds what was taken from another.
     pub(super) fn join(&mut self, (seen, left_out): &(Vec<(u64, Shape)>, u64)) {
         self.left_out += left_out;
+        if self.most == 0 {
+            return;
+        }
         for (number, news) in seen {
             match self.known.get_mut(number) {
                 Some(shape) => {

@@ -52,8 +52,7 @@ impl replays::Player for Player {
                 pipeline.keep_evidence(table.keeping(), shelf);
             }
         }
-        let shapes = inventory::Limits::live().shapes;
-        pipeline.take_stock(inventory::Limits { shapes, ..inventory::Limits::default() });
+        pipeline.take_stock(inventory::Limits::shown());
         pipeline.observe(Box::new(Charts::new(site.trends.clone(), site.health.clone())));
         let mut look = |octets: u64| progress.done.store(octets, Ordering::Relaxed);
         let notices = pipeline.read(opened, files, &mut look).map_err(|error| error.to_string())?;

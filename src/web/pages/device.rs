@@ -257,7 +257,7 @@ impl Shown<'_> {
             @if !serves.is_empty() {
                 section.panel aria-labelledby="behind" {
                     h2 #behind { "Devices behind its address" }
-                    div.scroll { table {
+                    div.scroll tabindex="0" role="group" aria-labelledby="behind" { table {
                         thead { tr { th { "Device" } th.num { "Asked" } th.num { "Answered" } th.num { "Reported" } th { "Remarks" } } }
                         tbody { @for served in serves.iter().take(CONVERSATIONS) { tr {
                             th scope="row" { (served.words.title) " " (served.words.device_title) " " (served.device) }
