@@ -192,6 +192,7 @@ fn serve(arguments: &Arguments, rules: Option<Arc<RuleSet>>) -> Outcome {
         ready: Ready::default(),
         live: site.clone(),
         replays: Replays::new(Arc::new(Player)),
+        access: Arc::default(),
     };
     let server = runtime.block_on(Server::bind(arguments.listen, shared)).map_err(Failure::failed)?;
     let stop = super::run::stop_on_signals()?;

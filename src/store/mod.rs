@@ -55,7 +55,7 @@ pub use life::{Actor, Change, Changed, Life, Which};
 pub use rules::{RuleFile, RuleSetRecord};
 pub use sessions::Session;
 pub use suppression::{Suppression, SuppressionKey};
-pub use upkeep::{Check, backup, check};
+pub use upkeep::{Check, backup, check, is_guarded};
 
 use crate::alert::Alert;
 use alert_row::AlertRow;

@@ -32,6 +32,7 @@ pub enum Tab {
     Rules,
     Replay,
     Audit,
+    Users,
 }
 
 impl Tab {
@@ -72,6 +73,7 @@ impl Page<'_> {
                             }
                             @if self.visitor.may(super::visitor::Role::Administer) {
                                 a href="/audit" aria-current=[(self.tab == Tab::Audit).then_some("page")] { "Audit" }
+                                a href="/users" aria-current=[(self.tab == Tab::Users).then_some("page")] { "Users" }
                             }
                         }
                         div.right {

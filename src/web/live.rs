@@ -19,6 +19,9 @@ use tokio_stream::{Stream, StreamExt};
 /// How often the parts are drawn.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// After how long a browser opens a stream again that has ended.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// What everybody who looks at a page gets: one JSON object with its parts.
 type Drawn = Arc<str>;
 
@@ -71,7 +74,7 @@ pub async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let receiver = site.live.of(asked.parts).subscribe();
     let drawn = WatchStream::new(receiver).filter(|drawn| !drawn.is_empty());
-    Ok(Sse::new(drawn.map(|drawn| Ok(Event::default().event("parts").data(&*drawn)))))
+    Ok(Sse::new(drawn.map(|drawn| Ok(Event::default().event("parts").retry(AGAIN).data(&*drawn)))))
 }
 
 /// Draws, as long as the server runs; while nobody looks it does nothing.

@@ -19,6 +19,7 @@ use crate::sensor::report;
 use crate::sensor::vitals::Vitals;
 use crate::store::Store;
 use crate::stream;
+use crate::web::access;
 use crate::web::health::Interface;
 use crate::web::replays::Replays;
 use crate::web::site::Site;
@@ -107,6 +108,8 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         limits: Limits::default(),
         alert_window: 60,
         listen,
+        access: access::Settings::default(),
+        tls: None,
         outputs: Vec::new(),
         events: None,
         audit: None,
@@ -231,6 +234,7 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         ready: ready.clone(),
         live: site.clone(),
         replays: Replays::new(Arc::new(Player)),
+        access: Arc::default(),
     };
     let server = runtime.block_on(Server::bind(listen, shared)).map_err(Failure::failed)?;
     runtime.spawn(server.serve(std::future::pending()));
