@@ -96,7 +96,8 @@ enum Group {
     None,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+/// An address that only this machine can reach: what has no users must not be open to others.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
         Ok(_) => Err("an address of this machine only, 127.0.0.1:PORT".into()),

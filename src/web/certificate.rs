@@ -41,7 +41,7 @@ pub fn make(folder: &Path, names: &[String], days: u16) -> Result<Made, String> 
     params.distinguished_name.push(DnType::CommonName, first.as_str());
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let (from, to) = (day(-1)?, day(i32::from(days.clamp(1, MOST_DAYS)) - 1)?);
+    let (from, to) = (day(-1)?, day(i32::from(days.clamp(2, MOST_DAYS)) - 1)?);
     (params.not_before, params.not_after) =
         (rcgen::date_time_ymd(from.0, from.1, from.2), rcgen::date_time_ymd(to.0, to.1, to.2));
     let failed = |error: rcgen::Error| format!("cannot make a certificate: {error}");

@@ -59,6 +59,9 @@ pub enum WebError {
         /// What to do.
         hint: &'static str,
     },
+    /// Others could come in without being asked who they are.
+    #[error("{0} is not a loopback address: it needs TLS and users, see [web]")]
+    Open(SocketAddr),
 }
 
 /// What every request can see.
@@ -89,6 +92,10 @@ impl Server {
     /// # Errors
     /// Where the address cannot be taken, with the reason and what to do.
     pub async fn bind(address: SocketAddr, shared: Shared) -> Result<Server, WebError> {
+        // Whoever configures has said so already, with file and line: this is the last bolt.
+        if !address.ip().is_loopback() && shared.access.settings.is_open() {
+            return Err(WebError::Open(address));
+        }
         let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| {
             let hint = match source.kind() {
                 std::io::ErrorKind::AddrInUse => {

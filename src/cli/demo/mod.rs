@@ -52,8 +52,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = pace)]
     pace: f64,
 
-    /// Where to serve the metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8460")]
+    /// Where to serve the page; loopback only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8460", value_parser = replay::loopback)]
     listen: SocketAddr,
 
     /// Only run the plant and its story, watching nothing: for recording it with another program.

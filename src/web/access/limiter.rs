@@ -163,7 +163,7 @@ impl<K: Hash + Eq + Clone> Table<K> {
         times.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         let oldest = times.get(most.checked_sub(1)?)?;
         let left = oldest.saturating_add(self.window).saturating_sub(now);
-        Some(u64::try_from(left.div_euclid(SECOND)).unwrap_or(0) + 1)
+        Some(u64::try_from(left.saturating_add(SECOND - 1) / SECOND).unwrap_or(0).max(1))
     }
 
     fn add(&mut self, key: K, now: i64) {
@@ -222,8 +222,8 @@ mod tests {
         for second in 0..5 {
             assert!(limiter.begin(at("10.0.0.1"), "smith", second * SECOND).is_ok());
         }
-        assert_eq!(limiter.begin(at("10.0.0.1"), "jones", 5 * SECOND), Err(15 * 60 - 5 + 1), "the address");
-        assert_eq!(limiter.begin(at("10.0.0.2"), "smith", 5 * SECOND), Err(15 * 60 - 5 + 1), "the name");
+        assert_eq!(limiter.begin(at("10.0.0.1"), "jones", 5 * SECOND), Err(15 * 60 - 5), "the address");
+        assert_eq!(limiter.begin(at("10.0.0.2"), "smith", 5 * SECOND), Err(15 * 60 - 5), "the name");
         assert!(limiter.begin(at("10.0.0.2"), "jones", 5 * SECOND).is_ok());
         assert!(limiter.begin(at("10.0.0.1"), "smith", WINDOW).is_ok(), "the first is forgotten");
         assert!(limiter.begin(at("10.0.0.1"), "smith", WINDOW).is_err(), "the others are not");

@@ -58,6 +58,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether anybody who reaches the page may come in, or hear what others say.
+    pub fn is_open(&self) -> bool {
+        self.loopback || !self.tls
+    }
+}
+
 /// Says what time it is, in nanoseconds since 1970.
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -168,6 +175,9 @@ impl Access {
     /// # Errors
     /// Where the store cannot be read.
     pub fn who(&self, store: &Store, shown: &Shown) -> Result<Who, StoreError> {
+        if shown.token.is_none() && shown.session.is_none() && !self.settings.loopback {
+            return Ok(Who::Nobody);
+        }
         let now = self.now();
         store.read(|reader| {
             if let Some(secret) = &shown.token {
