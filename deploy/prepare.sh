@@ -22,6 +22,7 @@ if [ "${1:-build}" = test ]; then
     command -v tshark >/dev/null || wanted+=(tshark)
     command -v python3 >/dev/null || wanted+=(python3)
     command -v tcpdump >/dev/null || wanted+=(tcpdump)
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
     # A Python without ensurepip makes no environment with pip in it.
     [ -e "$peers/stacks" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
 fi
@@ -62,4 +63,15 @@ if [ "${1:-build}" = test ] && [ "$(cat "$peers/stacks" 2>/dev/null)" != "$stack
         "$peers/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 15 $stacks 2>/dev/null &&
         echo "$stacks" >"$peers/stacks"; } ||
         say "could not install $stacks; the tests against real peers will be skipped"
+fi
+
+# What looks for barriers in the pages: one script of the package axe-core, used by the tests only.
+axe=4.10.3
+if [ "${1:-build}" = test ] && [ ! -s "$peers/axe.min.js" ]; then
+    say "fetching axe-core $axe into $peers"
+    mkdir -p "$peers"
+    { command -v curl >/dev/null &&
+        curl -fsS --max-time 30 "https://registry.npmjs.org/axe-core/-/axe-core-$axe.tgz" |
+        tar -xzO package/axe.min.js >"$peers/axe.min.js"; } ||
+        { rm -f "$peers/axe.min.js"; say "could not fetch axe-core; the pages are not searched for barriers"; }
 fi

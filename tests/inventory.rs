@@ -6,11 +6,10 @@ mod common;
 #[path = "common/messages.rs"]
 mod messages;
 
-use common::{err, has, ours, out, run, shared};
+use common::{err, has, hostile, ours, out, run, shared};
 use messages::Message;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 use wayside::event::{Kind, Verb, Vocabulary};
 use wayside::inventory::{Gatherer, Harvest, Inventory, Limits, Part, Recent};
@@ -197,35 +196,6 @@ fn the_inventory_is_the_same_whatever_the_number_of_workers() {
             "{file}: several workers say something else"
         );
     }
-}
-
-/// A capture in which a device answers 43/14 with these objects.
-fn hostile(path: &Path, objects: &[(u8, &[u8])]) {
-    let mut body = vec![43, 14, 1, 1, 0, 0, objects.len() as u8];
-    for (id, text) in objects {
-        body.extend([*id, text.len() as u8]);
-        body.extend(*text);
-    }
-    let message = |pdu: &[u8]| [&[0, 1, 0, 0], &(pdu.len() as u16 + 1).to_be_bytes()[..], &[1], pdu].concat();
-    let (client, server) = (([10, 0, 0, 1], 40_000u16), ([10, 0, 0, 2], 502u16));
-    let mut file =
-        vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
-    for (number, (from, to, seq, data)) in
-        [(client, server, 1, message(&[43, 14, 1, 0])), (server, client, 9, message(&body))]
-            .into_iter()
-            .enumerate()
-    {
-        let packet = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
-            .ipv4(from.0, to.0, 64)
-            .tcp(from.1, to.1, seq, 1024)
-            .ack(1);
-        let mut frame = Vec::new();
-        packet.write(&mut frame, &data).unwrap();
-        let len = (frame.len() as u32).to_le_bytes();
-        file.extend([(1_700_000_000 + number as u32).to_le_bytes(), [0; 4], len, len].concat());
-        file.extend(frame);
-    }
-    std::fs::write(path, file).unwrap();
 }
 
 #[test]

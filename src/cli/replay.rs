@@ -188,9 +188,10 @@ fn serve(arguments: &Arguments, rules: Option<Arc<RuleSet>>) -> Outcome {
     let site = Arc::new(site);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Failure::failed)?;
+    let ready = Ready::default();
     let shared = Shared {
         metrics: Arc::new(Metrics::new()),
-        ready: Ready::default(),
+        ready: ready.clone(),
         live: site.clone(),
         replays: Replays::new(Arc::new(Player)),
         access: Arc::default(),
@@ -210,6 +211,7 @@ fn serve(arguments: &Arguments, rules: Option<Arc<RuleSet>>) -> Outcome {
         eprintln!("wayside: {notice}");
     }
     eprintln!("wayside: all is read");
+    ready.set(true);
     // It serves until it is told to stop.
     let _ = runtime.block_on(serving);
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,7 @@
 //!
 //! Flows out: devices with their roles and the reason for each ([`Inventory::devices`]), conversations
 //! ([`Inventory::conversations`]), points ([`Inventory::points`]), and all of it as one JSON document
-//! ([`Inventory::write_json`]).
+//! ([`Inventory::write_json`]) or as CSV ([`Inventory::write_csv`]).
 //!
 //! Everything is bounded ([`Limits`]); what is least important goes first and is counted ([`Forgotten`]). Time is that
 //! of the packets: no clock is read.
@@ -25,6 +25,7 @@ mod role;
 mod room;
 mod saved;
 mod saved_forms;
+mod sheet;
 mod stock;
 mod vendors;
 
@@ -39,6 +40,7 @@ pub use points::{Point, PointKey, Recent, Said, Sample};
 pub use reading::{Reading, Span, Stamp};
 pub use role::{Reason, Role};
 pub use saved::{Row, SavedRow, Touched};
+pub use sheet::{Sheet, behind, spoken};
 pub use stock::{Inventory, Names, PointCount};
 pub use vendors::vendor;
 

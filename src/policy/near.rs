@@ -129,7 +129,7 @@ name = "pressure too"
 to = "plc"
 protocol = "modbus"
 may = ["write"]
-points = ["pressure"]
+points = ["@pressure"]
 "#;
 
     #[test]

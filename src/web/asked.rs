@@ -34,6 +34,11 @@ impl Asked {
         of_name.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// The names of what is not blank.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, _)| name.as_str())
+    }
+
     /// Whether a name has this value.
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.all(name).any(|known| known == value)

@@ -119,11 +119,12 @@ pub fn history(samples: &[(i64, f64)], limits: &[Limit], title: &str, times: [St
             title { (title) }
             @for limit in limits {
                 rect.within x=(LEFT) y=(num(y(limit.to))) width=(W - LEFT - 8.0) height=(num(y(limit.from) - y(limit.to))) {
-                    title { (limit.rule) ": " (short(limit.from)) " to " (short(limit.to)) }
+                    title { (limit.rule) ": " (span(limit)) }
                 }
-                line.limit x1=(LEFT) x2=(W - 8.0) y1=(num(y(limit.to))) y2=(num(y(limit.to))) {}
-                line.limit x1=(LEFT) x2=(W - 8.0) y1=(num(y(limit.from))) y2=(num(y(limit.from))) {}
-                text.limit x=(W - 10.0) y=(num(y(limit.to) - 3.0)) text-anchor="end" { "limit " (short(limit.to)) }
+                @for (value, above) in [(limit.to, -3.0), (limit.from, 12.0)] { @if value.is_finite() {
+                    line.limit x1=(LEFT) x2=(W - 8.0) y1=(num(y(value))) y2=(num(y(value))) {}
+                    text.limit x=(W - 10.0) y=(num(y(value) + above)) text-anchor="end" { "limit " (short(value)) }
+                } }
             }
             @for value in ticks(low, high) {
                 line.grid x1=(LEFT) x2=(W - 8.0) y1=(num(y(value))) y2=(num(y(value))) {}
@@ -133,6 +134,16 @@ pub fn history(samples: &[(i64, f64)], limits: &[Limit], title: &str, times: [St
             text x=(LEFT) y=(H - 4.0) { (times[0]) }
             text x=(W - 8.0) y=(H - 4.0) text-anchor="end" { (times[1]) }
         }
+    }
+}
+
+/// What a limit allows, in words.
+fn span(limit: &Limit) -> String {
+    match (limit.from.is_finite(), limit.to.is_finite()) {
+        (true, true) => format!("{} to {}", short(limit.from), short(limit.to)),
+        (true, false) => format!("{} or more", short(limit.from)),
+        (false, true) => format!("{} or less", short(limit.to)),
+        (false, false) => "any value".into(),
     }
 }
 

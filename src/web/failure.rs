@@ -53,7 +53,9 @@ impl IntoResponse for Failure {
                 }
             }
         };
-        (self.status, page).into_response()
+        let mut answer = (self.status, page).into_response();
+        answer.extensions_mut().insert(self);
+        answer
     }
 }
 

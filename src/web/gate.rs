@@ -67,7 +67,7 @@ pub async fn frame(State(shared): State<Shared>, request: Request, next: Next) -
         next.run(request).await
     } else {
         let why = "this name is not one that the sensor answers to; use its address, or add the name to [web] names";
-        refusal(request.uri(), Failure::new(StatusCode::MISDIRECTED_REQUEST, why))
+        refusal(Failure::new(StatusCode::MISDIRECTED_REQUEST, why))
     };
     with_headers(answer, shared.access.settings.tls)
 }
@@ -100,7 +100,7 @@ fn ending(answer: Response) -> Response {
 }
 
 async fn admit(shared: &Shared, role: Option<Role>, asked: &Asked) -> Result<Visitor, Box<Response>> {
-    let refuse = |failure| Box::new(refusal(&asked.uri, failure));
+    let refuse = |failure| Box::new(refusal(failure));
     if changes(&asked.method) && !origin_is_ours(&asked.headers) {
         let why = "a change must come from a page of this sensor; open the page again and repeat it";
         return Err(refuse(Failure::new(StatusCode::FORBIDDEN, why)));
@@ -119,7 +119,7 @@ async fn admit(shared: &Shared, role: Option<Role>, asked: &Asked) -> Result<Vis
 
 /// Who sends a request, or the answer to nobody.
 async fn who(shared: &Shared, asked: &Asked) -> Result<Visitor, Box<Response>> {
-    let refuse = |failure| Box::new(refusal(&asked.uri, failure));
+    let refuse = |failure| Box::new(refusal(failure));
     let from = asked.from;
     let shown = cookie::shown(&asked.headers, shared.access.settings.tls);
     let (here, at) = (shared.clone(), shared.clone());
@@ -139,7 +139,7 @@ async fn who(shared: &Shared, asked: &Asked) -> Result<Visitor, Box<Response>> {
             }
             Ok(visitor)
         }
-        Ok((Ok(Who::BadToken), Some(seconds))) => Err(Box::new(later(&asked.uri, seconds))),
+        Ok((Ok(Who::BadToken), Some(seconds))) => Err(Box::new(later(seconds))),
         Ok((Ok(Who::BadToken), None)) => {
             let why = "this token is not known or no longer valid; an administrator can make another";
             Err(refuse(Failure::new(StatusCode::UNAUTHORIZED, why)))
@@ -163,13 +163,13 @@ fn ask(asked: &Asked) -> Response {
     } else {
         "you are not logged in, or the session has ended; log in and repeat it"
     };
-    refusal(uri, Failure::new(StatusCode::UNAUTHORIZED, why))
+    refusal(Failure::new(StatusCode::UNAUTHORIZED, why))
 }
 
 /// Too many attempts.
-pub fn later(uri: &Uri, seconds: u64) -> Response {
+pub fn later(seconds: u64) -> Response {
     let why = format!("too many attempts failed; wait {} and try again", minutes(seconds));
-    let mut answer = refusal(uri, Failure::new(StatusCode::TOO_MANY_REQUESTS, why));
+    let mut answer = refusal(Failure::new(StatusCode::TOO_MANY_REQUESTS, why));
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     answer
 }
@@ -182,21 +182,10 @@ fn is_api(uri: &Uri) -> bool {
     uri.path().starts_with("/api/")
 }
 
-/// A failure as whoever asked reads it: a page for people, `application/problem+json` (RFC 9457) for programs.
-fn refusal(uri: &Uri, failure: Failure) -> Response {
+/// The answer to whoever is refused. Below `/api/` it becomes a problem on its way out.
+fn refusal(failure: Failure) -> Response {
     let status = failure.status;
-    let mut answer = if is_api(uri) {
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Refused"),
-            "status": status.as_u16(),
-            "detail": failure.sentence,
-        });
-        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, kind, body.to_string()).into_response()
-    } else {
-        failure.into_response()
-    };
+    let mut answer = failure.into_response();
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -28,6 +28,7 @@ pub enum Tab {
     Now,
     Alerts,
     Devices,
+    Map,
     Points,
     Rules,
     Replay,
@@ -37,10 +38,11 @@ pub enum Tab {
 
 impl Tab {
     /// The tabs of a site, in order, with their paths and labels.
-    const ALL: [(Tab, &'static str, &'static str); 6] = [
+    const ALL: [(Tab, &'static str, &'static str); 7] = [
         (Tab::Now, "", "Now"),
         (Tab::Alerts, "alerts", "Alerts"),
         (Tab::Devices, "devices", "Devices"),
+        (Tab::Map, "map", "Map"),
         (Tab::Points, "points", "Points"),
         (Tab::Rules, "rules", "Rules"),
         (Tab::Replay, "replay", "Replay"),
@@ -148,16 +150,21 @@ impl Render for Badge {
         let name = self.0.name();
         html! {
             span.sev.(name) {
-                svg viewBox="0 0 16 16" aria-hidden="true" {
-                    @match self.0 {
-                        Severity::Critical => { rect x="1" y="1" width="14" height="14" fill="currentColor" {} }
-                        Severity::High => { path d="M8 1l7.5 14H.5z" fill="currentColor" {} }
-                        Severity::Medium => { path d="M8 .5L15.5 8 8 15.5.5 8z" fill="currentColor" {} }
-                        Severity::Low => { circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5" {} }
-                    }
-                }
+                svg viewBox="0 0 16 16" aria-hidden="true" { (shape(self.0)) }
                 (name)
             }
+        }
+    }
+}
+
+/// The shape of a severity, in a square of 16 by 16.
+pub fn shape(severity: Severity) -> Markup {
+    html! {
+        @match severity {
+            Severity::Critical => { rect x="1" y="1" width="14" height="14" fill="currentColor" {} }
+            Severity::High => { path d="M8 1l7.5 14H.5z" fill="currentColor" {} }
+            Severity::Medium => { path d="M8 .5L15.5 8 8 15.5.5 8z" fill="currentColor" {} }
+            Severity::Low => { circle cx="8" cy="8" r="6" fill="none" stroke="currentColor" stroke-width="2.5" {} }
         }
     }
 }

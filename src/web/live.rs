@@ -3,9 +3,11 @@
 
 use super::failure::Failure;
 use super::layout;
+use super::map::plan::Plan;
 use super::overview::Overview;
 use super::pages;
 use super::site::{Here, Site};
+use crate::store::StoreError;
 use axum::extract::Query;
 use axum::response::sse::{Event, Sse};
 use serde::Deserialize;
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// After how long a browser opens a stream again that has ended.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often the map is drawn: every so many times.
+const MAP_EVERY: u32 = 5;
 
 /// What everybody who looks at a page gets: one JSON object with its parts.
 type Drawn = Arc<str>;
@@ -29,11 +33,13 @@ type Drawn = Arc<str>;
 pub struct Live {
     now: watch::Sender<Drawn>,
     head: watch::Sender<Drawn>,
+    map: watch::Sender<Drawn>,
 }
 
 impl Default for Live {
     fn default() -> Live {
-        Live { now: watch::channel("".into()).0, head: watch::channel("".into()).0 }
+        let [now, head, map] = [(); 3].map(|()| watch::channel("".into()).0);
+        Live { now, head, map }
     }
 }
 
@@ -42,12 +48,13 @@ impl Live {
         match parts {
             Parts::Now => &self.now,
             Parts::Head => &self.head,
+            Parts::Map => &self.map,
         }
     }
 
     /// Browsers that listen.
     pub fn listeners(&self) -> usize {
-        self.now.receiver_count() + self.head.receiver_count()
+        [&self.now, &self.head, &self.map].map(watch::Sender::receiver_count).iter().sum()
     }
 }
 
@@ -59,6 +66,8 @@ pub enum Parts {
     Now,
     /// Those in the head of every page.
     Head,
+    /// The map, and the head.
+    Map,
 }
 
 /// What a browser asks for.
@@ -81,18 +90,25 @@ pub async fn stream(
 pub async fn draw(site: Arc<Site>) {
     let mut pause = tokio::time::interval(EVERY);
     pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count: u32 = 0;
     loop {
         pause.tick().await;
         if site.live.listeners() == 0 {
             continue;
         }
+        count = count.wrapping_add(1);
+        let with_map = count.is_multiple_of(MAP_EVERY) && site.live.map.receiver_count() > 0;
         let here = site.clone();
-        let drawn =
-            tokio::task::spawn_blocking(move || Overview::read(&here).map(|seen| draw_parts(&here, &seen)));
+        let drawn = tokio::task::spawn_blocking(move || {
+            let seen = Overview::read(&here)?;
+            let map = with_map.then(|| pages::map::read(&here, None)).transpose()?;
+            Ok::<_, StoreError>(draw_parts(&here, &seen, map.as_ref()))
+        });
         match drawn.await {
-            Ok(Ok([now, head])) => {
+            Ok(Ok([now, head, map])) => {
                 site.live.now.send_replace(now.into());
                 site.live.head.send_replace(head.into());
+                site.live.map.send_replace(map.into());
             }
             Ok(Err(error)) => tracing::warn!("the pages are not up to date: {error}"),
             Err(error) => tracing::error!("the pages are not up to date: {error}"),
@@ -100,11 +116,13 @@ pub async fn draw(site: Arc<Site>) {
     }
 }
 
-fn draw_parts(site: &Site, seen: &Overview) -> [String; 2] {
+fn draw_parts(site: &Site, seen: &Overview, plan: Option<&Plan>) -> [String; 3] {
     let pill = || ("part-pill", layout::pill(site, &seen.state));
     let mut now = pages::now::parts(site, seen);
     now.push(pill());
-    [now, vec![pill()]].map(|parts| {
+    let mut map = vec![pill()];
+    map.extend(plan.map(|plan| ("part-map", pages::map::content(site, plan))));
+    [now, vec![pill()], map].map(|parts| {
         let parts: serde_json::Map<String, serde_json::Value> =
             parts.into_iter().map(|(id, html)| (id.to_owned(), html.into_string().into())).collect();
         let title = match seen.state.level {

@@ -6,6 +6,7 @@
 //! every request passes the [`gate`].
 
 pub mod access;
+pub mod acts;
 pub mod api;
 pub mod asked;
 pub mod assets;
@@ -19,6 +20,7 @@ pub mod lasting;
 pub mod layout;
 mod listen;
 pub mod live;
+pub mod map;
 pub mod names;
 pub mod open_alerts;
 pub mod overview;

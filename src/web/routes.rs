@@ -19,16 +19,16 @@ pub struct Route {
     pub path: String,
     /// The least role that may use it; `None`: anybody, logged in or not.
     pub role: Option<Role>,
-    service: MethodRouter<Shared>,
+    pub(super) service: MethodRouter<Shared>,
 }
 
 /// Looks at something.
-fn look(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
+pub(super) fn look(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
     Route { method: Method::GET, path: path.into(), role: Some(Role::View), service }
 }
 
 /// Changes something.
-fn change(path: impl Into<String>, role: Role, service: MethodRouter<Shared>) -> Route {
+pub(super) fn change(path: impl Into<String>, role: Role, service: MethodRouter<Shared>) -> Route {
     Route { method: Method::POST, path: path.into(), role: Some(role), service }
 }
 
@@ -62,6 +62,7 @@ fn of_a_site(base: &str) -> Vec<Route> {
         change(at("/alerts/{id}/allow"), Role::Administer, post(pages::alert::allow)),
         look(at("/devices"), get(pages::devices::page)),
         look(at("/devices/{address}"), get(pages::device::page)),
+        look(at("/map"), get(pages::map::page)),
         look(at("/points"), get(pages::points::page)),
         look(at("/points/{address}/{proto}/{device}/{space}/{index}"), get(pages::point::page)),
         look(at("/rules"), get(pages::rules::page)),
@@ -106,5 +107,6 @@ pub fn router(shared: &Shared) -> Router {
         router = router.route(&route.path, route.service.route_layer(guard));
     }
     let framed = from_fn_with_state(shared.clone(), frame);
-    router.fallback(pages::no_such_page).layer(framed).with_state(shared.clone())
+    let problems = from_fn(api::problem::problems);
+    router.fallback(pages::no_such_page).layer(framed).layer(problems).with_state(shared.clone())
 }

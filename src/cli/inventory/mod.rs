@@ -1,6 +1,5 @@
 //! `wayside inventory`: the devices, conversations and points of captures.
 
-mod sheet;
 mod table;
 
 use super::{Failure, Outcome, replay, terminal};
@@ -95,7 +94,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             inventory.write_json(parts, only, &names, &mut out);
             out.push(b'\n');
         }
-        Format::Csv => sheet::write(&inventory, what, only, &names, &mut out)
+        Format::Csv => inventory
+            .write_csv(what, &|address| only.is_none_or(|only| address == only), &names, &mut out)
             .map_err(|error| Failure::failed(format!("cannot write CSV: {error}")))?,
         Format::Table => out.extend_from_slice(table::text(&inventory, what, only, &names).as_bytes()),
     }
@@ -162,20 +162,4 @@ fn find(text: &str, inventory: &Inventory, names: &FromRules) -> Result<Address,
         };
         Failure::failed(format!("there is no device '{text}' in these captures{help}"))
     })
-}
-
-/// A conversation's protocol and port: `modbus/502`, `tcp/443`.
-fn spoken(key: &crate::inventory::Key, record: &crate::inventory::Record) -> String {
-    let transport = crate::inventory::transport(key.transport);
-    let name = record.words.map_or(transport, |words| words.name.to_owned());
-    match record.service() {
-        Some((port, _)) => format!("{name}/{port}"),
-        None => name,
-    }
-}
-
-/// What is behind an address, as one word each: `unit 3`.
-fn behind(device: &crate::inventory::Device) -> Vec<String> {
-    let there = device.serves.iter().filter(|served| served.answered + served.reports > 0);
-    there.map(|served| format!("{} {}", served.words.device_key, served.device)).collect()
 }

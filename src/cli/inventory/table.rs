@@ -1,9 +1,9 @@
 //! The inventory as text for people, within a hundred columns.
 
-use super::{behind, spoken};
 use crate::address::{Address, Timestamp};
 use crate::cli::terminal::grouped;
 use crate::inventory::{Device, Identified, Inventory, Names, Part, Reading, Said};
+use crate::inventory::{behind, spoken};
 use std::fmt::Write as _;
 
 /// Columns of a page.

@@ -13,7 +13,9 @@ function renew(parts) {
     if (!place || place.contains(document.activeElement) && place.dataset.keep !== undefined) continue;
     if (place.dataset.last === html) continue;
     const focused = place.contains(document.activeElement) ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
+    const scrolled = [...place.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
     place.innerHTML = html;
+    place.querySelectorAll(".scroll").forEach((box, at) => scrolled[at] && box.scrollTo(...scrolled[at]));
     place.dataset.last = html;
     if (focused) {
       const again = document.getElementById(focused) || [...place.querySelectorAll("[href]")].find((a) => a.getAttribute("href") === focused);

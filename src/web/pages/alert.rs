@@ -1,10 +1,11 @@
 //! One alert: the sentence, what to do, the rule, the message field by field, the packets, and what people did.
 
-use super::alerts::{TIMES, actor, state_tag};
+use super::alerts::{TIMES, state_tag};
 use super::{ask, blocking, overview};
 use crate::address::Timestamp;
 use crate::alert::technique_name;
 use crate::store::{AlertRecord, LogEntry, Whole};
+use crate::web::acts::actor;
 use crate::web::failure::Failure;
 use crate::web::layout::{Badge, Page, Tab};
 use crate::web::site::{Here, Site};
@@ -17,15 +18,16 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Alerts before and after that are shown.
-const NEIGHBOURS: usize = 5;
+pub(crate) const NEIGHBOURS: usize = 5;
 /// Values of a list that are shown.
 const SHOWN: usize = 64;
 
 /// The id in the path: `/alerts/{id}`, below a replay too.
-pub(super) fn id_of(path: &HashMap<String, String>) -> Result<String, Failure> {
+pub(crate) fn id_of(path: &HashMap<String, String>) -> Result<String, Failure> {
     path.get("id").filter(|id| id.len() == 26).cloned().ok_or_else(|| Failure::not_found("alert"))
 }
 
@@ -389,10 +391,18 @@ pub async fn evidence(
     Here(site): Here,
     Path(path): Path<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let id = id_of(&path)?;
+    packets(&site, &id_of(&path)?).await
+}
+
+/// The packets of an alert, as a file.
+///
+/// # Errors
+/// Where they are not kept, or cannot be read.
+pub(crate) async fn packets(site: &Arc<Site>, id: &str) -> Result<Response, Failure> {
     let missing = || Failure::new(StatusCode::NOT_FOUND, "the packets of this alert are not kept here");
     let name = format!("attachment; filename=\"{id}.pcapng\"");
-    let octets = blocking(&site, move |site| match site.evidence_file(&id) {
+    let id = id.to_owned();
+    let octets = blocking(site, move |site| match site.evidence_file(&id) {
         Some(file) => std::fs::read(file).map(Some),
         None => Ok(None),
     })

@@ -1,12 +1,12 @@
 //! The list of alerts: filters that live in the address, and what is done to several at once.
 
-use super::{ask, blocking, overview};
+use super::{ask, overview};
 use crate::address::Timestamp;
 use crate::alert::{AlertKind, Severity};
 use crate::store::{
-    Actor, AlertRecord, Change, Changed, Cursor, Filter, Life, Page as Found, Suppression, SuppressionKey,
-    Which,
+    AlertRecord, Changed, Cursor, Filter, Life, Page as Found, Suppression, SuppressionKey, Which,
 };
+use crate::web::acts;
 use crate::web::asked::{Asked, Form};
 use crate::web::failure::Failure;
 use crate::web::layout::{Badge, Page, Tab};
@@ -265,11 +265,6 @@ pub(super) fn said(what: &SuppressionKey) -> String {
     said
 }
 
-/// Who does it, for the store.
-pub(super) fn actor(visitor: &Visitor) -> Actor {
-    Actor::new(visitor.name.clone(), visitor.role)
-}
-
 /// Does something to several alerts.
 ///
 /// # Errors
@@ -284,14 +279,13 @@ pub async fn change(Here(site): Here, visitor: Visitor, Form(form): Form) -> Res
         return Err(Failure::new(StatusCode::BAD_REQUEST, "no alert was ticked; go back and tick some"));
     }
     let note = form.one("note").map(str::to_owned);
-    let (change, done) = match form.one("action") {
-        Some("acknowledge") => (Change::Acknowledge { which, note }, "acknowledged"),
-        Some("close") => (Change::Close { which, note }, "closed"),
-        Some("reopen") => (Change::Reopen { which, note }, "opened again"),
+    let (state, done) = match form.one("action") {
+        Some("acknowledge") => (Life::Acknowledged, "acknowledged"),
+        Some("close") => (Life::Closed, "closed"),
+        Some("reopen") => (Life::New, "opened again"),
         _ => return Err(Failure::new(StatusCode::BAD_REQUEST, "it is not clear what is to be done")),
     };
-    let who = actor(&visitor);
-    let changed = blocking(&site, move |site| site.store.change(&who, change)).await?;
+    let changed = acts::set_state(&site, &visitor, which, state, note).await?;
     let back = match form.one("back") {
         Some(id) if id.bytes().all(|octet| octet.is_ascii_alphanumeric()) => {
             site.link(&format!("alerts/{id}"))
@@ -317,26 +311,10 @@ fn outcome(changed: &Changed, done: &str) -> String {
 /// # Errors
 /// Where the form or the store is wrong.
 pub async fn suppress(Here(site): Here, visitor: Visitor, Form(form): Form) -> Result<Response, Failure> {
-    let wrong = |sentence: &str| Failure::new(StatusCode::BAD_REQUEST, sentence);
-    let hours: u32 = form
-        .one("hours")
-        .and_then(|text| text.parse().ok())
-        .filter(|hours| (1..=8760).contains(hours))
-        .ok_or_else(|| wrong("say for how long: from 1 hour to a year"))?;
-    let reason = form
-        .one("reason")
-        .ok_or_else(|| wrong("a suppression needs a reason: who comes next must know why it is quiet"))?;
+    let hours = form.one("hours").and_then(|text| text.parse().ok()).unwrap_or(0);
     let part = |name: &str| form.one(name).map(str::to_owned);
     let what = SuppressionKey { rule: part("rule"), src: part("src"), dst: part("dst"), kind: part("kind") };
-    if what == SuppressionKey::default() {
-        return Err(wrong(
-            "say what is to be quiet: tick at least one of rule, source, destination and kind",
-        ));
-    }
-    let until = site.now().nanos.saturating_add(i64::from(hours) * 3_600_000_000_000);
-    let change = Change::Suppress { what, until, reason: reason.to_owned() };
-    let who = actor(&visitor);
-    blocking(&site, move |site| site.store.change(&who, change)).await?;
+    acts::suppress(&site, &visitor, what, hours, form.one("reason").unwrap_or_default()).await?;
     Ok(Redirect::to(&site.link("alerts?said=New+alerts+like+this+are+kept+quiet.")).into_response())
 }
 
@@ -347,7 +325,6 @@ pub async fn suppress(Here(site): Here, visitor: Visitor, Form(form): Form) -> R
 pub async fn unsuppress(Here(site): Here, visitor: Visitor, Form(form): Form) -> Result<Response, Failure> {
     let id =
         form.one("id").and_then(|text| text.parse().ok()).ok_or_else(|| Failure::not_found("suppression"))?;
-    let who = actor(&visitor);
-    blocking(&site, move |site| site.store.change(&who, Change::Unsuppress { id })).await?;
+    acts::unsuppress(&site, &visitor, id).await?;
     Ok(Redirect::to(&site.link("alerts?said=It+is+no+longer+kept+quiet.")).into_response())
 }

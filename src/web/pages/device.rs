@@ -33,13 +33,21 @@ const ALERTS: usize = 20;
 ///
 /// # Errors
 /// Where it is none.
-pub(super) fn address_of(path: &HashMap<String, String>) -> Result<Address, Failure> {
+pub(crate) fn address_of(path: &HashMap<String, String>) -> Result<Address, Failure> {
     path.get("address").and_then(|text| text.parse().ok()).ok_or_else(|| {
         Failure::new(
             StatusCode::NOT_FOUND,
             "a device is called by its IP or MAC address here, and this is none",
         )
     })
+}
+
+/// There is no such device.
+pub(crate) fn not_known(address: Address) -> Failure {
+    let why = format!(
+        "no device with the address {address} is known here: it was never seen, or not for so long that it was forgotten"
+    );
+    Failure::new(StatusCode::NOT_FOUND, why)
 }
 
 /// What the page shows.
@@ -92,10 +100,7 @@ pub async fn page(
     let address = address_of(&path)?;
     let seen = overview(&site).await?;
     let found = blocking(&site, move |site| find(site, address, &site.names())).await?;
-    let found = found.ok_or_else(|| {
-        let why = format!("no device with the address {address} is known here: it was never seen, or not for so long that it was forgotten");
-        Failure::new(StatusCode::NOT_FOUND, why)
-    })?;
+    let found = found.ok_or_else(|| not_known(address))?;
     let names = site.names();
     let shown = Shown { site: &site, now: seen.now, names: &names, found: &found };
     let text = address.to_string();

@@ -7,7 +7,7 @@ use crate::web::asked::{Asked, Form};
 use crate::web::failure::Failure;
 use crate::web::gate::{self, Peer};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
 
@@ -66,7 +66,6 @@ fn form(shared: &Shared, to: &str, wrong: Option<&str>) -> Markup {
 /// Where the store cannot be used.
 pub async fn login(
     State(shared): State<Shared>,
-    uri: Uri,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     Form(asked): Form,
@@ -85,7 +84,7 @@ pub async fn login(
             let wrong = form(&shared, to, Some("The name or the password is wrong."));
             (StatusCode::UNAUTHORIZED, wrong).into_response()
         }
-        Login::Later(seconds) => gate::later(&uri, seconds),
+        Login::Later(seconds) => gate::later(seconds),
     })
 }
 

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod device;
 pub mod devices;
 pub mod login;
+pub mod map;
 pub mod now;
 pub mod point;
 pub mod points;

@@ -45,33 +45,46 @@ pub async fn page(
 ) -> Result<Response, Failure> {
     let address = address_of(&path)?;
     let seen = overview(&site).await?;
-    let found = blocking(&site, move |site| find(site, address, &path)).await?;
-    let found = found.ok_or_else(|| {
-        let why = format!("no such point of {address} is known here: it was never read or written, or not for so long that it was forgotten");
-        Failure::new(StatusCode::NOT_FOUND, why)
-    })?;
+    let found = blocking(&site, move |site| read(site, address, &path)).await?;
+    let found = found.ok_or_else(|| no_such_point(address))?;
     let content = content(&site, seen.now, &found);
     let page = Page { site: &site, visitor: &visitor, title: "Point", tab: Tab::Points, live: None };
     Ok(page.around(&seen.state, &content))
 }
 
-fn find(site: &Site, address: Address, path: &HashMap<String, String>) -> Result<Option<Found>, StoreError> {
+/// There is no such point.
+pub(crate) fn no_such_point(address: Address) -> Failure {
+    let why = format!(
+        "no such point of {address} is known here: it was never read or written, or not for so long that it was forgotten"
+    );
+    Failure::new(StatusCode::NOT_FOUND, why)
+}
+
+/// The point that a path names, and its recent values.
+pub(crate) fn find(
+    site: &Site,
+    address: Address,
+    path: &HashMap<String, String>,
+) -> Option<(Row, Vec<Sample>)> {
     let part = |name: &str| path.get(name).map(String::as_str).unwrap_or_default();
     let (proto, device, space) = (part("proto"), part("device"), part("space"));
     let device = if device == "-" { Some(None) } else { device.parse().ok().map(Some) };
-    let (Some(device), Ok(index)) = (device, part("index").parse::<u32>()) else { return Ok(None) };
+    let (Some(device), Ok(index)) = (device, part("index").parse::<u32>()) else { return None };
     let is_it = |(key, words, _): &&(PointKey, &'static Vocabulary, &Point)| {
         key.index == index
             && key.device == device
             && words.name == proto
             && words.space_name(key.space).to_string() == space
     };
-    let found = {
-        let inventory = site.inventory.lock().unwrap_or_else(PoisonError::into_inner);
-        let points = inventory.points(Some(address));
-        points.iter().find(is_it).map(|point| (Row::of(point), point.2.recent.iter().copied().collect()))
-    };
-    let Some((row, recent)) = found else { return Ok(None) };
+    let inventory = site.inventory.lock().unwrap_or_else(PoisonError::into_inner);
+    let points = inventory.points(Some(address));
+    points.iter().find(is_it).map(|point| (Row::of(point), point.2.recent.iter().copied().collect()))
+}
+
+fn read(site: &Site, address: Address, path: &HashMap<String, String>) -> Result<Option<Found>, StoreError> {
+    let Some((row, recent)) = find(site, address, path) else { return Ok(None) };
+    let (proto, space, index) =
+        (row.words.name, row.words.space_name(row.key.space).to_string(), row.key.index);
     let filter =
         Filter { host: Some(address.to_string()), protocol: Some(proto.to_owned()), ..Filter::default() };
     let alerts = site.store.read(|reader| reader.alerts_with_json(&filter, None, SEARCHED))?;
@@ -79,7 +92,7 @@ fn find(site: &Site, address: Address, path: &HashMap<String, String>) -> Result
         let json: Json = serde_json::from_str(json).unwrap_or_default();
         json.get("points")
             .and_then(Json::as_array)
-            .is_some_and(|runs| runs.iter().any(|run| touches(run, space, index)))
+            .is_some_and(|runs| runs.iter().any(|run| touches(run, &space, index)))
     };
     let alerts = alerts.items.into_iter().filter(|(_, json)| about(json)).map(|(alert, _)| alert).collect();
     Ok(Some(Found { row, recent, alerts }))

@@ -29,7 +29,7 @@ const LONGEST: usize = 64;
 
 /// A point of a table, without its recent values.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub key: PointKey,
     pub words: &'static Vocabulary,
     pub point: Point,

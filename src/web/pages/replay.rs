@@ -1,9 +1,9 @@
 //! Captures beside the live plant: send one, follow it, open its pages.
 
-use super::alerts::actor;
 use super::{blocking, overview};
 use crate::store::AuditEntry;
 use crate::web::Shared;
+use crate::web::acts::actor;
 use crate::web::asked::Form;
 use crate::web::failure::Failure;
 use crate::web::layout::{Page, Tab};

@@ -1,12 +1,12 @@
 //! The rules in force: what each has matched, where it stands; and changes to them, tried before they go in.
 
 use super::alert::encoded;
-use super::alerts::actor;
 use super::{ask, blocking, overview};
 use crate::address::Timestamp;
 use crate::policy::diff::{self, Difference, How};
 use crate::policy::{self, Loaded, Problem, RuleSet, Text, edit};
 use crate::store::{Actor, AuditEntry};
+use crate::web::acts::actor;
 use crate::web::asked::{Asked, Form};
 use crate::web::failure::Failure;
 use crate::web::layout::{Page, Tab};

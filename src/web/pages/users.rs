@@ -1,12 +1,12 @@
 //! Who may come in: users, tokens and sessions, for those who administer.
 
-use super::alerts::actor;
 use super::overview;
 use crate::address::Timestamp;
 use crate::store::{Actor, Role, Session, Store, StoreError, Token, User};
 use crate::web::Shared;
 use crate::web::access::secret::Secret;
 use crate::web::access::{may_be_first, may_be_name, password};
+use crate::web::acts::actor;
 use crate::web::asked::{Asked, Form};
 use crate::web::failure::Failure;
 use crate::web::layout::{Page, Tab};
@@ -105,7 +105,7 @@ fn users(site: &Site, known: &Known) -> Markup {
         section.panel aria-labelledby="users" {
             h2 #users { "Users" }
             @if known.users.is_empty() { p.soft { "None." } } @else { div.scroll { table {
-                thead { tr { th { "Name" } th { "Role" } th { "Since" } th { "Last seen" } th { "Password" } th { "" } } }
+                thead { tr { th { "Name" } th { "Role" } th { "Since" } th { "Last seen" } th { "Password" } td {} } }
                 tbody { @for user in &known.users { tr {
                     th scope="row" { (user.name) @if user.disabled.is_some() { " " span.tag { "may not enter" } } }
                     td { form.form method="post" action="/users" {
@@ -142,7 +142,7 @@ fn tokens(site: &Site, known: &Known) -> Markup {
         section.panel aria-labelledby="tokens" {
             h2 #tokens { "Tokens" span.soft.small { " for programs: Authorization: Bearer" } }
             @if known.tokens.is_empty() { p.soft { "None." } } @else { div.scroll { table {
-                thead { tr { th { "Name" } th { "Role" } th { "Since" } th { "Until" } th { "" } } }
+                thead { tr { th { "Name" } th { "Role" } th { "Since" } th { "Until" } td {} } }
                 tbody { @for token in &known.tokens { tr {
                     th scope="row" { (token.name) }
                     td { (token.role.name()) }
@@ -172,7 +172,7 @@ fn sessions(site: &Site, known: &Known) -> Markup {
         section.panel aria-labelledby="sessions" {
             h2 #sessions { "Sessions" }
             @if known.sessions.is_empty() { p.soft { "Nobody is logged in." } } @else { div.scroll { table {
-                thead { tr { th { "User" } th { "Since" } th { "Last seen" } th { "Ends" } th { "" } } }
+                thead { tr { th { "User" } th { "Since" } th { "Last seen" } th { "Ends" } td {} } }
                 tbody { @for session in &known.sessions { tr {
                     th scope="row" { (session.user) }
                     td { (when(site, session.created, known.now)) }

@@ -3,40 +3,86 @@
 //! What devices say of themselves is hostile. A spreadsheet takes a cell that begins with certain characters for a
 //! formula; such a cell gets an apostrophe before it, unless it is a plain number.
 
-use super::{behind, spoken};
+use super::conversation::{Key, Record};
+use super::device::Device;
+use super::json::{Part, transport};
+use super::stock::{Inventory, Names};
 use crate::address::{Address, Timestamp};
 use crate::event::{About, OwnedValue, Value};
-use crate::inventory::{Device, Inventory, Names, Part};
 
 type Result = std::result::Result<(), csv::Error>;
 
-/// Writes a part of the inventory; of one address only, where one is given.
-pub(super) fn write(
-    inventory: &Inventory,
-    what: Part,
-    of: Option<Address>,
-    names: &dyn Names,
-    out: &mut Vec<u8>,
-) -> Result {
-    let mut sheet = Sheet(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out));
-    match what {
-        Part::Devices => devices(inventory, of, names, &mut sheet)?,
-        Part::Conversations => conversations(inventory, of, names, &mut sheet)?,
-        Part::Points => points(inventory, of, names, &mut sheet)?,
+impl Inventory {
+    /// Appends a part of the inventory as CSV, of the addresses that are wanted: conversations in which one of the two
+    /// is, points of those devices.
+    ///
+    /// # Errors
+    /// Where a row cannot be written.
+    pub fn write_csv(
+        &self,
+        what: Part,
+        wanted: &dyn Fn(Address) -> bool,
+        names: &dyn Names,
+        out: &mut Vec<u8>,
+    ) -> Result {
+        let mut sheet = Sheet::new(out);
+        match what {
+            Part::Devices => devices(self, wanted, names, &mut sheet)?,
+            Part::Conversations => conversations(self, wanted, names, &mut sheet)?,
+            Part::Points => points(self, wanted, names, &mut sheet)?,
+        }
+        sheet.end()
     }
-    Ok(sheet.0.flush()?)
 }
 
-struct Sheet<'o>(csv::Writer<&'o mut Vec<u8>>);
+/// A table in which no cell is a formula.
+pub struct Sheet<'o>(csv::Writer<&'o mut Vec<u8>>);
 
-impl Sheet<'_> {
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) -> Result {
+impl<'o> Sheet<'o> {
+    /// Appends to these octets.
+    pub fn new(out: &'o mut Vec<u8>) -> Sheet<'o> {
+        Sheet(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out))
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// Where it has another number of cells than those before.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) -> Result {
         self.0.write_record(cells.into_iter().map(safe))
     }
 
-    fn titles(&mut self, titles: &[&str]) -> Result {
+    /// Adds the row of titles.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn titles(&mut self, titles: &[&str]) -> Result {
         self.0.write_record(titles)
     }
+
+    /// Writes what is still to be written.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn end(mut self) -> Result {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// What is spoken in a conversation, and on which port, as one word: `modbus/502`.
+pub fn spoken(key: &Key, record: &Record) -> String {
+    let transport = transport(key.transport);
+    let name = record.words.map_or(transport, |words| words.name.to_owned());
+    match record.service() {
+        Some((port, _)) => format!("{name}/{port}"),
+        None => name,
+    }
+}
+
+/// What is behind an address, as one word each: `unit 3`.
+pub fn behind(device: &Device) -> Vec<String> {
+    let there = device.serves.iter().filter(|served| served.answered + served.reports > 0);
+    there.map(|served| format!("{} {}", served.words.device_key, served.device)).collect()
 }
 
 /// A cell that no spreadsheet takes for a formula.
@@ -58,7 +104,12 @@ fn time(ts: Option<Timestamp>) -> String {
     ts.map_or(String::new(), |ts| ts.to_string())
 }
 
-fn devices(inventory: &Inventory, of: Option<Address>, names: &dyn Names, sheet: &mut Sheet<'_>) -> Result {
+fn devices(
+    inventory: &Inventory,
+    wanted: &dyn Fn(Address) -> bool,
+    names: &dyn Names,
+    sheet: &mut Sheet<'_>,
+) -> Result {
     sheet.titles(&[
         "address",
         "name",
@@ -81,7 +132,7 @@ fn devices(inventory: &Inventory, of: Option<Address>, names: &dyn Names, sheet:
         "first_seen",
         "last_seen",
     ])?;
-    for device in inventory.devices(names).iter().filter(|device| of.is_none_or(|of| device.address == of)) {
+    for device in inventory.devices(names).iter().filter(|device| wanted(device.address)) {
         let about = |about| device.about(about).map_or(String::new(), |value| said(value.value()));
         let (first, last) = device.seen();
         sheet.row([
@@ -127,7 +178,7 @@ fn identification(device: &Device) -> String {
 
 fn conversations(
     inventory: &Inventory,
-    of: Option<Address>,
+    wanted: &dyn Fn(Address) -> bool,
     names: &dyn Names,
     sheet: &mut Sheet<'_>,
 ) -> Result {
@@ -155,7 +206,7 @@ fn conversations(
         "last_seen",
     ])?;
     for (key, record) in &inventory.conversations() {
-        if of.is_some_and(|of| key.client != of && key.server != of) {
+        if !wanted(key.client) && !wanted(key.server) {
             continue;
         }
         let name = |address, side: usize| {
@@ -190,7 +241,12 @@ fn conversations(
     Ok(())
 }
 
-fn points(inventory: &Inventory, of: Option<Address>, names: &dyn Names, sheet: &mut Sheet<'_>) -> Result {
+fn points(
+    inventory: &Inventory,
+    wanted: &dyn Fn(Address) -> bool,
+    names: &dyn Names,
+    sheet: &mut Sheet<'_>,
+) -> Result {
     sheet.titles(&[
         "address",
         "protocol",
@@ -211,7 +267,7 @@ fn points(inventory: &Inventory, of: Option<Address>, names: &dyn Names, sheet: 
         "written_at",
         "first_seen",
     ])?;
-    for (key, words, point) in inventory.points(of) {
+    for (key, words, point) in inventory.points(None).into_iter().filter(|(key, ..)| wanted(key.server)) {
         let last = point.last();
         let number = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
         let written = point.written.as_ref();
