@@ -450,6 +450,26 @@ async fn other_sites_cannot_change_anything() {
         assert_eq!(answer.status.as_u16(), status, "{host}");
         assert!(!answer.header(header::CONTENT_SECURITY_POLICY).is_empty());
     }
+    let mut two = ask(Method::GET, "/login", &[], "");
+    two.headers_mut().append("host", "evil.example".parse().unwrap());
+    assert_eq!(house.send(two).await.status, StatusCode::MISDIRECTED_REQUEST);
+    // A page that there is not is no less protected.
+    let none = house.get("/nonesuch", "").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    assert!(!none.header(header::CONTENT_SECURITY_POLICY).is_empty());
+}
+
+#[tokio::test]
+async fn who_looks_at_a_live_page_is_asked_again_and_does_not_use_the_session_by_it() {
+    let house = House::full(remote());
+    let cookie = house.login("view").await;
+    house.pass(59 * MINUTE);
+    let stream = house.get("/live?parts=now", &cookie).await;
+    assert_eq!(stream.header(header::CONTENT_TYPE), "text/event-stream");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    house.pass(2 * MINUTE);
+    let again = house.get("/live?parts=now", &cookie).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "nobody has used it for an hour");
 }
 
 #[tokio::test]

@@ -247,6 +247,8 @@ fn every_page(browser: &mut Browser, sensor: &Sensor, alert: &str, test: &str) {
         ("rule-file", "rules/file?name=pump-station.toml".into()),
         ("replay", "replay".into()),
         ("audit", "audit".into()),
+        ("users", "users".into()),
+        ("login", "login".into()),
     ];
     let screens = screens();
     let mut faulty = Vec::new();

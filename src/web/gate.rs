@@ -202,6 +202,10 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 
 /// The name that was asked, without port and brackets.
 fn host(headers: &HeaderMap) -> Option<&str> {
+    // Two are one too many: servers on the way may have believed the other one.
+    if headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return None;
+    }
     let host = text(headers, header::HOST)?;
     Some(match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),

@@ -38,3 +38,19 @@ impl HttpBody for Lasting {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+    use std::convert::Infallible;
+    use tokio_stream::StreamExt as _;
+
+    #[tokio::test]
+    async fn a_stream_without_end_ends() {
+        let first = tokio_stream::once(Ok::<_, Infallible>(Bytes::from_static(b"one")));
+        let stream = Body::from_stream(first.chain(tokio_stream::pending()));
+        let read = Lasting::new(stream, Duration::from_millis(50)).collect().await.unwrap();
+        assert_eq!(read.to_bytes(), "one");
+    }
+}
