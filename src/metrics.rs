@@ -207,6 +207,10 @@ pub struct Metrics {
     pub output_sent: IntCounterVec,
     /// Alerts that an output lost.
     pub output_lost: IntCounterVec,
+    /// Logins by a password or a token, by what came of them; tokens that are right are not counted.
+    pub logins: IntCounterVec,
+    /// Connections to the page that were not served, by reason.
+    pub connections_refused: IntCounterVec,
     /// Alerts whose packets were written to a file.
     pub evidence_written: IntCounter,
     /// Alerts whose packets were not kept, by reason.
@@ -347,6 +351,16 @@ impl Metrics {
             output_queue,
             output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
             output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
+            logins: counters(
+                "wayside_logins_total",
+                "Logins by a password or a token, by what came of them.",
+                &["by", "result"],
+            ),
+            connections_refused: counters(
+                "wayside_connections_refused_total",
+                "Connections to the page that were not served, by reason.",
+                &["reason"],
+            ),
             evidence_written: counter(
                 "wayside_evidence_written_total",
                 "Alerts whose packets were written to a file.",

@@ -237,6 +237,8 @@ fn every_page(browser: &mut Browser, sensor: &Sensor, alert: &str, test: &str) {
         ("rule-file", format!("rules/file?name={}/rules/pump-station.toml", sensor.folder.path().display())),
         ("replay", "replay".into()),
         ("audit", "audit".into()),
+        ("users", "users".into()),
+        ("login", "login".into()),
     ];
     let screens = screens();
     let mut faulty = Vec::new();

@@ -283,8 +283,9 @@ fn users_tokens_and_sessions() {
         last_used: at,
         expires,
     };
-    store.add_session(session("a", at + STEP)).unwrap();
-    store.add_session(session("b", at + 10 * STEP)).unwrap();
+    assert!(store.add_session(session("a", at + STEP), "hash-1", None).is_err(), "another password");
+    store.add_session(session("a", at + STEP), "hash-2", None).unwrap();
+    store.add_session(session("b", at + 10 * STEP), "hash-2", None).unwrap();
     let user = |hash: &str, at| {
         store
             .read(|reader| reader.session(hash, at))
@@ -295,7 +296,8 @@ fn users_tokens_and_sessions() {
     assert_eq!(user("a", at + STEP), None);
     store.use_session("a", at + 1, at + 5 * STEP).unwrap();
     assert_eq!(user("a", at + STEP), Some((at + 5 * STEP, "smith".into())));
-    assert!(store.end_session("a").unwrap());
+    assert_eq!(store.read(|reader| reader.sessions(at)).unwrap().len(), 2);
+    assert!(store.end_session(None, "a").unwrap() && !store.end_session(Some(&admin), "a").unwrap());
     assert_eq!(user("a", at), None);
     store.set_user(&admin, "smith", Role::Operate, true).unwrap();
     assert_eq!(user("b", at), None);
@@ -305,7 +307,8 @@ fn users_tokens_and_sessions() {
     assert_eq!(store.read(|reader| reader.tokens()).unwrap(), []);
     let trail = store.read(|reader| reader.audit(None, 100)).unwrap();
     let what: Vec<&str> = trail.items.iter().map(|record| record.entry.what.as_str()).collect();
-    assert_eq!(what, ["remove token", "add token", "set user", "add user", "add user"]);
+    let done = "remove token, add token, set user, logout, login, login, add user, add user";
+    assert_eq!(what.join(", "), done);
     assert!(!format!("{trail:?}").contains("hash-"), "no secret in the trail");
 }
 

@@ -3,6 +3,9 @@
 //! Errors are one sentence on standard error. Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration,
 //! 3 `--fail-on` fired.
 
+mod access;
+pub mod certificate;
+pub mod config;
 pub mod demo;
 pub mod inventory;
 pub mod learn;
@@ -11,6 +14,8 @@ pub mod rules;
 pub mod run;
 pub mod store;
 mod terminal;
+pub mod token;
+pub mod user;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -40,6 +45,17 @@ enum Command {
     /// Look after the store of a live sensor: copy it, see whether it is sound.
     #[command(subcommand)]
     Store(store::Command),
+    /// Add, remove and change the users of the page.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Add and remove the tokens with which programs use the page.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make a certificate for the page, signed by itself, and its key.
+    Certificate(certificate::Arguments),
+    /// Look at a configuration without starting anything.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Watch a simulated plant on this machine: an operator makes a mistake, an intruder breaks in.
     Demo(demo::Arguments),
 }
@@ -81,6 +97,10 @@ pub fn main() -> ExitCode {
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Rules(command) => rules::run(&command),
         Command::Store(command) => store::run(&command),
+        Command::User(command) => user::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Certificate(arguments) => certificate::run(&arguments),
+        Command::Config(command) => config::run(&command),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     outcome.unwrap_or_else(|failure| {

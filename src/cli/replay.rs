@@ -96,7 +96,8 @@ enum Group {
     None,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+/// An address that only this machine can reach: what has no users must not be open to others.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
         Ok(_) => Err("an address of this machine only, 127.0.0.1:PORT".into()),
@@ -193,6 +194,7 @@ fn serve(arguments: &Arguments, rules: Option<Arc<RuleSet>>) -> Outcome {
         ready: ready.clone(),
         live: site.clone(),
         replays: Replays::new(Arc::new(Player)),
+        access: Arc::default(),
     };
     let server = runtime.block_on(Server::bind(arguments.listen, shared)).map_err(Failure::failed)?;
     let stop = super::run::stop_on_signals()?;

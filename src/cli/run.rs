@@ -9,6 +9,7 @@ use crate::output::audit::AuditLog;
 use crate::output::events::{EventLog, Form};
 use crate::protocol::vocabularies;
 use crate::sensor::config::{Config, ConfigError, InterfaceTable, StoreTable};
+use crate::sensor::entrance::Entrance;
 use crate::sensor::live::{self, Output, Sensor, Setup, Stop};
 use crate::store::Store;
 use std::fs::OpenOptions;
@@ -37,6 +38,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let config = Config::load(&arguments.config).map_err(|error| match error {
         ConfigError::Unreadable { .. } | ConfigError::Wrong { .. } => Failure::usage(error),
     })?;
+    // Before anything is opened or made.
+    let entrance = Entrance::of(&arguments.config, &config).map_err(Failure::usage)?;
+    for doubt in &entrance.doubts {
+        eprintln!("wayside: {doubt}");
+    }
     let stop = stop_on_signals()?;
     let events = match &config.events.file {
         Some(path) => Some(EventLog::new(append(path)?, Form::Json)),
@@ -58,6 +64,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         limits: config.limits.clone(),
         alert_window: config.alerts.window.unwrap_or(60),
         listen: config.web.listen,
+        access: entrance.access,
+        tls: entrance.tls,
         outputs: outputs(config.alerts.file.as_deref())?,
         events,
         audit,
@@ -67,12 +75,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let ruled = setup.rules.as_ref().map(|rules| rules.rules().len());
     let names: Vec<&str> = config.interface.iter().map(|i| i.name.as_str()).collect();
+    let scheme = if setup.tls.is_some() { "https" } else { "http" };
     let sensor = Sensor::open(setup).map_err(Failure::failed)?;
     let rules = match ruled {
         Some(count) => format!("{count} rules in force"),
         None => "no rules: nothing is judged".into(),
     };
-    eprintln!("wayside: watching {}; {rules}; the page is http://{}/", names.join(", "), config.web.listen);
+    eprintln!(
+        "wayside: watching {}; {rules}; the page is {scheme}://{}/",
+        names.join(", "),
+        config.web.listen
+    );
     let pipeline = sensor.watch(&stop).map_err(Failure::failed)?;
     let (packets, ..) = pipeline.totals();
     eprintln!("wayside: stopped after {} packets", super::terminal::grouped(packets));

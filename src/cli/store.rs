@@ -45,7 +45,7 @@ pub fn run(command: &Command) -> Outcome {
 }
 
 /// The store that a configuration names.
-fn configured(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn configured(path: &Path) -> Result<PathBuf, Failure> {
     let config = Config::load(path).map_err(Failure::usage)?;
     config.store.file.ok_or_else(|| {
         let path = path.display();
@@ -53,7 +53,8 @@ fn configured(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-fn say(text: &str) -> Result<(), Failure> {
+/// Says something on standard output; that nobody reads it is no failure.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
         _ => Ok(()),

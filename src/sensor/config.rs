@@ -3,10 +3,12 @@
 use super::evidence::Keeping;
 use crate::output::evidence::{EvidenceError, Folder};
 use crate::policy::nearest;
+use crate::web::access;
 use crate::{store, stream};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 
 /// The whole file. Every key has a default; unknown keys are errors.
@@ -235,18 +237,93 @@ impl EvidenceTable {
     }
 }
 
-/// `[web]`: metrics and health.
+/// `[web]`: the page, metrics and health, and who may come in.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct WebTable {
-    /// Where to listen; loopback only.
-    #[serde(default = "default_listen")]
+    /// Where to listen. Any address that is not this machine's own needs TLS.
     pub listen: SocketAddr,
+    /// The certificate, PEM, with those that sign it; with it TLS is spoken.
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    pub key: Option<PathBuf>,
+    /// Host names that the page answers to, beside addresses and `localhost`.
+    pub names: Vec<String>,
+    /// Hours after which a session ends.
+    pub session_hours: u32,
+    /// Minutes without use after which it ends.
+    pub idle_minutes: u32,
 }
 
 impl Default for WebTable {
     fn default() -> Self {
-        WebTable { listen: default_listen() }
+        WebTable {
+            listen: default_listen(),
+            certificate: None,
+            key: None,
+            names: Vec::new(),
+            session_hours: 12,
+            idle_minutes: 60,
+        }
+    }
+}
+
+impl WebTable {
+    /// For [`crate::web::access::Access`].
+    pub fn settings(&self) -> access::Settings {
+        access::Settings {
+            loopback: self.listen.ip().is_loopback(),
+            tls: self.certificate.is_some(),
+            names: self.names.clone(),
+            session: Duration::from_secs(u64::from(self.session_hours) * 3600),
+            idle: Duration::from_secs(u64::from(self.idle_minutes) * 60),
+        }
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn wrong(&self, store: &StoreTable) -> Option<(&'static str, String)> {
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => {
+                let why = "certificate has no key; add key = \"key.pem\", the file of its key";
+                return Some(("certificate", why.into()));
+            }
+            (None, Some(_)) => {
+                let why =
+                    "key has no certificate; add certificate = \"certificate.pem\", the file that it is for";
+                return Some(("key", why.into()));
+            }
+            _ => {}
+        }
+        if !self.listen.ip().is_loopback() {
+            let open = format!("listen = \"{}\" is not a loopback address", self.listen);
+            if self.certificate.is_none() {
+                let why = format!(
+                    "{open}: it needs TLS; add certificate and key (`wayside certificate FOLDER --name HOST` makes \
+                     them), or use 127.0.0.1"
+                );
+                return Some(("listen", why));
+            }
+            if store.file.is_none() {
+                let why = format!(
+                    "{open}: it needs users or tokens, which the store keeps; add [store] with file = \"wayside.db\" \
+                     and a user (`wayside user add NAME --role administer`), or use 127.0.0.1"
+                );
+                return Some(("listen", why));
+            }
+        }
+        let is_name = |name: &&String| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+        };
+        if let Some(name) = self.names.iter().find(|name| !is_name(name)) {
+            return Some((
+                "names",
+                format!("'{name}' in names is no host name; write it without https:// and port"),
+            ));
+        }
+        let all =
+            [("session-hours", self.session_hours, 1..=720), ("idle-minutes", self.idle_minutes, 1..=43_200)];
+        let (key, value, range) = all.into_iter().find(|(_, value, range)| !range.contains(value))?;
+        Some((key, format!("{key} = {value}: {} to {}", range.start(), range.end())))
     }
 }
 
@@ -363,8 +440,8 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut config = Config::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Config { rules, alerts, events, audit, evidence, store, .. } = &mut config;
-        if let Some(file) = &mut store.file {
+        let Config { rules, alerts, events, audit, evidence, store, web, .. } = &mut config;
+        for file in [&mut store.file, &mut web.certificate, &mut web.key].into_iter().flatten() {
             *file = folder.join(&*file);
         }
         let files = [&mut alerts.file, &mut events.file, &mut audit.file, &mut evidence.folder];
@@ -392,12 +469,8 @@ impl Config {
             let message = "no interface to listen on; add [[interface]] with name = \"eth0\" or the like";
             return Err(wrong(0, message.into()));
         }
-        if !config.web.listen.ip().is_loopback() {
-            let message = format!(
-                "listen = \"{}\" is not a loopback address; this version serves only this machine, use 127.0.0.1",
-                config.web.listen
-            );
-            return Err(wrong(place("listen"), message));
+        if let Some((key, message)) = config.web.wrong(&config.store) {
+            return Err(Config::wrong(path, text, "web", key, message));
         }
         if !(1..=64).contains(&config.sensor.workers) {
             let message = format!("workers = {}: 1 to 64, no more than cores", config.sensor.workers);
@@ -407,11 +480,18 @@ impl Config {
             return Err(wrong(place(key), message));
         }
         if let Some((key, message)) = config.evidence.wrong() {
-            let table = place("[evidence]");
-            let within = text.get(table..).and_then(|rest| rest.find(&format!("\n{key}")));
-            return Err(wrong(within.map_or(table, |at| table + at + 1), message));
+            return Err(Config::wrong(path, text, "evidence", key, message));
         }
         Ok(config)
+    }
+
+    /// What is wrong with a key of a table, and in which line of the text it stands.
+    pub fn wrong(path: &Path, text: &str, table: &str, key: &str, message: String) -> ConfigError {
+        let at = text.find(&format!("[{table}]")).unwrap_or(0);
+        let within = text.get(at..).and_then(|rest| rest.find(&format!("\n{key}")));
+        let at = within.map_or(at, |place| at + place + 1);
+        let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+        ConfigError::Wrong { path: path.to_owned(), line, message }
     }
 }
 

@@ -28,8 +28,10 @@ use crate::output::events::EventLog;
 use crate::output::evidence::{Behind, EvidenceError, Folder, Shelf};
 use crate::policy::{self, RuleSet};
 use crate::store::{Store, StoreError};
+use crate::web::access::{self, Access};
 use crate::web::replays::Replays;
 use crate::web::site::Site;
+use crate::web::tls::Tls;
 use crate::web::{Ready, Server, Shared, WebError, health};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,8 +65,12 @@ pub struct Setup {
     pub workers: usize,
     /// Seconds without another message after which a grouped alert is closed.
     pub alert_window: u32,
-    /// Where to serve metrics.
+    /// Where to serve the page.
     pub listen: SocketAddr,
+    /// Who may come in.
+    pub access: access::Settings,
+    /// Certificate and key, where TLS is to be spoken.
+    pub tls: Option<Tls>,
     /// The outputs that get every alert, by name.
     pub outputs: Vec<Output>,
     /// Gets every message, where asked for.
@@ -190,8 +196,9 @@ impl Sensor {
             ready: ready.clone(),
             live: site.clone(),
             replays: Replays::new(Arc::new(Player)),
+            access: Arc::new(Access::new(setup.access.clone())),
         };
-        let server = runtime.block_on(Server::bind(setup.listen, shared))?;
+        let server = runtime.block_on(Server::bind(setup.listen, shared))?.with_tls(setup.tls.clone());
         Ok(Sensor { setup, captures, evidence, runtime, server, metrics, ready, site })
     }
 

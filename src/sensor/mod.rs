@@ -6,6 +6,7 @@
 
 mod central;
 pub mod config;
+pub mod entrance;
 pub mod evidence;
 mod keeper;
 pub mod live;

@@ -1,11 +1,12 @@
-//! Users, tokens and sessions: what is kept of them. How passwords are hashed and who may do what is decided elsewhere;
-//! secrets never come here, only their hashes. What is changed about users and tokens is in the audit trail.
+//! Users and tokens: what is kept of them. How passwords are hashed and who may do what is decided elsewhere; secrets
+//! never come here, only their hashes. What is changed about them is in the audit trail. Sessions have a file of their own.
 
 use super::audit::{self, AuditEntry};
 use super::life::Actor;
 use super::{Reader, Store, StoreError, now};
 use rusqlite::{ErrorCode, OptionalExtension, Row, Transaction, params};
 use serde_json::json;
+use std::fmt;
 
 /// What somebody may do; each may do what those before it may.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,7 +44,7 @@ impl Role {
 }
 
 /// A person with a password.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// The name.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct User {
 }
 
 /// A program's key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// Its number.
     pub id: i64,
@@ -74,26 +75,25 @@ pub struct Token {
     pub expires: Option<i64>,
 }
 
-/// Somebody who has come in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
-    /// SHA-256 of its secret, hexadecimal.
-    pub hash: String,
-    /// Who.
-    pub user: String,
-    /// Since when, in nanoseconds since 1970.
-    pub created: i64,
-    /// When it was last used, in nanoseconds since 1970.
-    pub last_used: i64,
-    /// Until when, in nanoseconds since 1970.
-    pub expires: i64,
+/// Without the hash: what is printed for people to debug ends in logs.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {} ({})", self.name, self.role.name())
+    }
+}
+
+/// Without the hash.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "token {} {} ({})", self.id, self.name, self.role.name())
+    }
 }
 
 const USER: &str = "SELECT name, role, password, created, disabled FROM user";
 const TOKEN: &str = "SELECT id, name, role, hash, created, expires FROM token";
 
 impl User {
-    fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<User> {
         Ok(User {
             name: row.get(0)?,
             role: Role::read(row, 1)?,
@@ -135,13 +135,13 @@ fn taken(error: rusqlite::Error, what: &str) -> StoreError {
     }
 }
 
-fn user(tx: &Transaction<'_>, name: &str) -> Result<User, StoreError> {
+pub(super) fn user(tx: &Transaction<'_>, name: &str) -> Result<User, StoreError> {
     tx.query_row(&format!("{USER} WHERE name = ?1"), [name], User::read)
         .optional()?
         .ok_or_else(|| StoreError::Unknown(format!("user '{name}'")))
 }
 
-fn say(
+pub(super) fn say(
     tx: &Transaction<'_>,
     actor: &Actor,
     what: &str,
@@ -273,55 +273,6 @@ impl Store {
             say(tx, &actor, "remove token", format!("token {id}"), Some(before.json()), None)
         })
     }
-
-    /// Begins a session, and forgets those that are over.
-    ///
-    /// # Errors
-    /// Where there is no such user, or the store is busy or full.
-    pub fn add_session(&self, session: Session) -> Result<(), StoreError> {
-        self.write(true, move |tx| {
-            user(tx, &session.user)?;
-            tx.execute("DELETE FROM session WHERE expires <= ?1", [now()])?;
-            tx.execute(
-                "INSERT INTO session (hash, user, created, last_used, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![session.hash, session.user, session.created, session.last_used, session.expires],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Says that a session was used. Need not be done each time.
-    ///
-    /// # Errors
-    /// Where the store is busy or full.
-    pub fn use_session(&self, hash: &str, at: i64, expires: i64) -> Result<(), StoreError> {
-        let hash = hash.to_owned();
-        self.write(false, move |tx| {
-            tx.execute(
-                "UPDATE session SET last_used = max(last_used, ?2), expires = ?3 WHERE hash = ?1",
-                params![hash, at, expires],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Ends a session; whether there was one.
-    ///
-    /// # Errors
-    /// Where the store is busy or full.
-    pub fn end_session(&self, hash: &str) -> Result<bool, StoreError> {
-        let hash = hash.to_owned();
-        self.write(true, move |tx| Ok(tx.execute("DELETE FROM session WHERE hash = ?1", [hash])? > 0))
-    }
-
-    /// Ends all sessions of a user; how many there were.
-    ///
-    /// # Errors
-    /// Where the store is busy or full.
-    pub fn end_sessions_of(&self, user: &str) -> Result<usize, StoreError> {
-        let user = user.to_owned();
-        self.write(true, move |tx| Ok(tx.execute("DELETE FROM session WHERE user = ?1", [user])?))
-    }
 }
 
 /// Refuses to leave nobody who may administer, where there was somebody.
@@ -383,27 +334,12 @@ impl Reader<'_> {
         Ok(statement.query_map([], Token::read)?.collect::<Result<_, _>>()?)
     }
 
-    /// The session of this hash with its user, where it is not over at this time (nanoseconds since 1970) and the user
-    /// may enter.
+    /// Whether there is any user or token: where there is none, nobody is asked who they are.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn session(&self, hash: &str, at: i64) -> Result<Option<(Session, User)>, StoreError> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT u.name, u.role, u.password, u.created, u.disabled, s.hash, s.user, s.created, s.last_used, \
-             s.expires FROM session s JOIN user u ON u.name = s.user \
-             WHERE s.hash = ?1 AND s.expires > ?2 AND u.disabled IS NULL",
-        )?;
-        let found = statement.query_row(params![hash, at], |row| {
-            let session = Session {
-                hash: row.get(5)?,
-                user: row.get(6)?,
-                created: row.get(7)?,
-                last_used: row.get(8)?,
-                expires: row.get(9)?,
-            };
-            Ok((session, User::read(row)?))
-        });
-        Ok(found.optional()?)
+    pub fn is_guarded(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM user) OR EXISTS (SELECT 1 FROM token)";
+        Ok(self.db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 }

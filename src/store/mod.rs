@@ -38,11 +38,12 @@ mod queue;
 mod retention;
 mod rules;
 mod schema;
+mod sessions;
 mod suppression;
 mod upkeep;
 mod writer;
 
-pub use access::{Role, Session, Token, User};
+pub use access::{Role, Token, User};
 pub use alerts::{AlertRecord, Cursor, LogEntry, Page, Whole};
 pub use audit::{AuditEntry, AuditRecord};
 pub use counts::{BySeverity, Changes, Histogram, PairCount, RuleCount};
@@ -52,8 +53,9 @@ pub use health::{Health, State};
 pub use incidents::Incident;
 pub use life::{Actor, Change, Changed, Life, Which};
 pub use rules::{RuleFile, RuleSetRecord};
+pub use sessions::Session;
 pub use suppression::{Suppression, SuppressionKey};
-pub use upkeep::{Check, backup, check};
+pub use upkeep::{Check, backup, check, is_guarded};
 
 use crate::alert::Alert;
 use alert_row::AlertRow;

@@ -25,6 +25,21 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+/// Whether a store has users or tokens, without making or changing it; `false` where there is no file.
+///
+/// # Errors
+/// Where it cannot be read, is no store, or a newer one.
+pub fn is_guarded(path: &Path) -> Result<bool, StoreError> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let db = open(path)?;
+    match schema::look(&db, path)? {
+        Found::Empty => Ok(false),
+        Found::Store(_) => super::Reader::new(&db).is_guarded(),
+    }
+}
+
 /// Copies a store to a new file, as it is at one moment; whoever writes to it goes on. Returns the octets of the copy.
 ///
 /// # Errors

@@ -33,6 +33,7 @@ pub enum Tab {
     Rules,
     Replay,
     Audit,
+    Users,
 }
 
 impl Tab {
@@ -74,6 +75,7 @@ impl Page<'_> {
                             }
                             @if self.visitor.may(super::visitor::Role::Administer) {
                                 a href="/audit" aria-current=[(self.tab == Tab::Audit).then_some("page")] { "Audit" }
+                                a href="/users" aria-current=[(self.tab == Tab::Users).then_some("page")] { "Users" }
                             }
                         }
                         div.right {

@@ -21,6 +21,8 @@ use tokio_stream::{Stream, StreamExt};
 /// How often the parts are drawn.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// After how long a browser opens a stream again that has ended.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often the map is drawn: every so many times.
 const MAP_EVERY: u32 = 5;
 
@@ -81,7 +83,7 @@ pub async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let receiver = site.live.of(asked.parts).subscribe();
     let drawn = WatchStream::new(receiver).filter(|drawn| !drawn.is_empty());
-    Ok(Sse::new(drawn.map(|drawn| Ok(Event::default().event("parts").data(&*drawn)))))
+    Ok(Sse::new(drawn.map(|drawn| Ok(Event::default().event("parts").retry(AGAIN).data(&*drawn)))))
 }
 
 /// Draws, as long as the server runs; while nobody looks it does nothing.

@@ -1,13 +1,15 @@
 //! Every address of the server, with what somebody must be allowed to do to use it.
 
-use super::gate::gate;
+use super::gate::{frame, gate};
 use super::visitor::Role;
 use super::{Shared, api, assets, live, pages, probes};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use std::time::Duration;
 
 /// An address that answers.
 pub struct Route {
@@ -33,6 +35,17 @@ pub(super) fn change(path: impl Into<String>, role: Role, service: MethodRouter<
 /// For anybody.
 fn open(path: impl Into<String>, service: MethodRouter<Shared>) -> Route {
     Route { method: Method::GET, path: path.into(), role: None, service }
+}
+
+/// For forms of a few fields: nobody sends much before they have said who they are.
+fn small(service: MethodRouter<Shared>) -> MethodRouter<Shared> {
+    service.layer(DefaultBodyLimit::max(16 << 10)).layer(from_fn(soon))
+}
+
+/// Gives up where a form does not come.
+async fn soon(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(Duration::from_secs(20), next.run(request)).await;
+    answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
 /// What there is of each site: of the live plant below `/`, of a replay below `/replay/ID`.
@@ -66,9 +79,15 @@ pub fn all() -> Vec<Route> {
     let mut all = vec![
         open("/healthz", get(|| async { "ok\n" })),
         open("/readyz", get(probes::ready)),
-        open("/metrics", get(probes::metrics)),
+        // Open where only this machine is served: see the gate.
+        look("/metrics", get(probes::metrics)),
         open("/assets/{name}", get(assets::asset)),
+        open("/login", get(pages::login::page)),
+        Route { method: Method::POST, ..open("/login", small(post(pages::login::login))) },
+        Route { method: Method::POST, ..open("/logout", small(post(pages::login::logout))) },
     ];
+    all.push(Route { role: Some(Role::Administer), ..look("/users", get(pages::users::page)) });
+    all.push(change("/users", Role::Administer, small(post(pages::users::change))));
     all.push(Route { role: Some(Role::Administer), ..look("/audit", get(pages::audit::page)) });
     all.push(look("/replay", get(pages::replay::page)));
     let sends = post(pages::replay::start).layer(DefaultBodyLimit::disable());
@@ -87,5 +106,7 @@ pub fn router(shared: &Shared) -> Router {
         let guard = from_fn_with_state((shared.clone(), route.role), gate);
         router = router.route(&route.path, route.service.route_layer(guard));
     }
-    router.fallback(pages::no_such_page).layer(from_fn(api::problem::problems)).with_state(shared.clone())
+    let framed = from_fn_with_state(shared.clone(), frame);
+    let problems = from_fn(api::problem::problems);
+    router.fallback(pages::no_such_page).layer(framed).layer(problems).with_state(shared.clone())
 }

@@ -23,6 +23,11 @@ impl Visitor {
         Visitor { name: "local".into(), role: Role::Administer, session: false }
     }
 
+    /// Who has not said who they are, at an address that is open to all.
+    pub fn nobody() -> Visitor {
+        Visitor { name: "nobody".into(), role: Role::View, session: false }
+    }
+
     /// Whether they may do what asks for this role.
     pub fn may(&self, role: Role) -> bool {
         self.role >= role
@@ -35,6 +40,6 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, Infallible> {
         let visitor = parts.extensions.get::<Visitor>().cloned();
         // Nobody comes past the gate without one; who did would see only what everybody may.
-        Ok(visitor.unwrap_or(Visitor { name: "nobody".into(), role: Role::View, session: false }))
+        Ok(visitor.unwrap_or_else(Visitor::nobody))
     }
 }

@@ -19,6 +19,7 @@ use crate::sensor::report;
 use crate::sensor::vitals::Vitals;
 use crate::store::Store;
 use crate::stream;
+use crate::web::access;
 use crate::web::health::Interface;
 use crate::web::replays::Replays;
 use crate::web::site::Site;
@@ -51,8 +52,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = pace)]
     pace: f64,
 
-    /// Where to serve the metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8460")]
+    /// Where to serve the page; loopback only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8460", value_parser = replay::loopback)]
     listen: SocketAddr,
 
     /// Only run the plant and its story, watching nothing: for recording it with another program.
@@ -107,6 +108,8 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         limits: Limits::default(),
         alert_window: 60,
         listen,
+        access: access::Settings::default(),
+        tls: None,
         outputs: Vec::new(),
         events: None,
         audit: None,
@@ -231,6 +234,7 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         ready: ready.clone(),
         live: site.clone(),
         replays: Replays::new(Arc::new(Player)),
+        access: Arc::default(),
     };
     let server = runtime.block_on(Server::bind(listen, shared)).map_err(Failure::failed)?;
     runtime.spawn(server.serve(std::future::pending()));

@@ -5,12 +5,14 @@ pub mod alerts;
 pub mod audit;
 pub mod device;
 pub mod devices;
+pub mod login;
 pub mod map;
 pub mod now;
 pub mod point;
 pub mod points;
 pub mod replay;
 pub mod rules;
+pub mod users;
 
 use super::failure::Failure;
 use super::overview::Overview;

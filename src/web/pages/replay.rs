@@ -1,7 +1,9 @@
 //! Captures beside the live plant: send one, follow it, open its pages.
 
-use super::overview;
+use super::{blocking, overview};
+use crate::store::AuditEntry;
 use crate::web::Shared;
+use crate::web::acts::actor;
 use crate::web::asked::Form;
 use crate::web::failure::Failure;
 use crate::web::layout::{Page, Tab};
@@ -113,8 +115,10 @@ pub async fn start(
             file.write_all(&octets).map_err(Failure::internal)?;
         }
         drop(file);
-        let started = shared.replays.start(name, sent, visitor.name, &shared.live);
+        let who = visitor.name.clone();
+        let started = shared.replays.start(name.clone(), sent, who, &shared.live);
         started.map_err(|sentence| Failure::new(StatusCode::TOO_MANY_REQUESTS, sentence))?;
+        audit(&shared, &visitor, "start replay", name).await?;
         return Ok(Redirect::to("/replay").into_response());
     }
     Err(wrong("no capture was chosen".into()))
@@ -124,10 +128,23 @@ pub async fn start(
 ///
 /// # Errors
 /// Where there is none of this id.
-pub async fn remove(State(shared): State<Shared>, Form(form): Form) -> Result<Response, Failure> {
+pub async fn remove(
+    State(shared): State<Shared>,
+    visitor: Visitor,
+    Form(form): Form,
+) -> Result<Response, Failure> {
     let id = form.one("id").unwrap_or_default();
-    if !shared.replays.remove(id) {
+    let name = shared.replays.list().into_iter().find(|replay| replay.id == id).map(|replay| replay.name);
+    let Some(name) = name.filter(|_| shared.replays.remove(id)) else {
         return Err(Failure::not_found("replay"));
-    }
+    };
+    audit(&shared, &visitor, "remove replay", name).await?;
     Ok(Redirect::to("/replay").into_response())
+}
+
+/// Puts into the audit trail what somebody did with a replay.
+async fn audit(shared: &Shared, visitor: &Visitor, what: &str, subject: String) -> Result<(), Failure> {
+    let entry = AuditEntry { what: what.into(), subject, ..AuditEntry::default() };
+    let who = actor(visitor);
+    blocking(&shared.live, move |site| site.store.audit(&who, entry)).await
 }

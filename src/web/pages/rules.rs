@@ -251,7 +251,7 @@ async fn editor(
                     input type="hidden" name="was" value=(digest(&file.text));
                     label { "Text of " (file.name) textarea.code name="text" rows="28" spellcheck="false" { "\n" (text) } }
                     div.form {
-                        button.main name="action" value="try" { "Try it" }
+                        @if visitor.may(Role::Operate) { button.main name="action" value="try" { "Try it" } }
                         @if visitor.may(Role::Administer) && matches!(tried, Some(Ok(_))) { button name="action" value="save" { "Put it in force" } }
                     }
                 }
