@@ -121,6 +121,7 @@ fn main() {
         ready: Ready::default(),
         live: Arc::new(site),
         replays: Replays::new(Arc::new(Nobody)),
+        access: Arc::default(),
     };
     let router = routes::router(&shared);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -211,7 +211,7 @@ pub fn of_captures(
     store: Store,
     rules: Option<Arc<RuleSet>>,
 ) -> Site {
-    let stock = Arc::new(Mutex::new(Inventory::new(inventory::Limits::default())));
+    let stock = Arc::new(Mutex::new(Inventory::new(inventory::Limits::shown())));
     let mut site = Site::live(like.name.clone(), store, stock, like.rule_paths.clone());
     site.base = base;
     site.source = Source::Replay(name);
