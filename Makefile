@@ -33,7 +33,7 @@ bench-guard: ## Compare instruction counts with those kept in benches/instructio
 	@deploy/prepare.sh bench
 	@$(CARGO) bench --quiet --bench instructions
 
-bench-live: ## A live sensor under load, as root (RATE=100000, DURATION=10, WORKERS=1)
+bench-live: ## A live sensor under load, as root (RATE=100000, DURATION=10, WORKERS=1, BROWSERS=10)
 	@deploy/prepare.sh bench
 	@$(CARGO) bench --quiet --bench live
 

@@ -1,11 +1,12 @@
 //! A live sensor under load: does the kernel drop packets, and how long is it from a packet to its alert?
 //!
-//!     make bench-live [RATE=100000] [DURATION=10] [WORKERS=1]
+//!     make bench-live [RATE=100000] [DURATION=10] [WORKERS=1] [BROWSERS=10]
 //!
 //! Two network namespaces and a veth pair between them: tcpreplay sends made Modbus polls on one core, the sensor
 //! listens on the other. Every 200th packet is a write that no rule allows, each from another host, so that each is an
 //! alert of its own. The time is that from the kernel's stamp on the packet to the moment when the alert has been read
-//! from the sensor's standard output. It is done twice: at RATE packets a second, and as fast as tcpreplay can.
+//! from the sensor's standard output. It is done twice: at RATE packets a second, and as fast as tcpreplay can. With
+//! BROWSERS each is done again with so many clients that keep the live page open and load it anew every second.
 //! Needs root, ip (iproute2) and tcpreplay; says so where something is missing.
 
 use std::collections::BTreeMap;
@@ -37,11 +38,15 @@ fn main() {
         "| asked for | packets | packets a second | dropped by the kernel | alerts | median | 99 of 100 | longest |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
+    let browsers = setting("BROWSERS", 0).min(100);
     for speed in [Some(rate), None] {
         let packets = speed.unwrap_or(200_000).saturating_mul(seconds).min(4_000_000);
         let file = folder.path().join("live.pcap");
         made(&file, packets);
-        run(folder.path(), &file, packets, speed, workers);
+        run(folder.path(), &file, packets, speed, workers, 0);
+        if browsers > 0 {
+            run(folder.path(), &file, packets, speed, workers, browsers);
+        }
     }
 }
 
@@ -110,7 +115,7 @@ fn inside(namespace: &str, core: &str, program: &str) -> Command {
     command
 }
 
-fn run(folder: &Path, file: &Path, packets: u32, speed: Option<u32>, workers: u32) {
+fn run(folder: &Path, file: &Path, packets: u32, speed: Option<u32>, workers: u32, browsers: u32) {
     let config = folder.join("wayside.toml");
     let rules = "version = 1\n[[allow]]\nname = \"polls\"\nprotocol = \"modbus\"\nmay = [\"read\"]\n";
     std::fs::write(folder.join("rules.toml"), rules).expect("room on the disk");
@@ -143,6 +148,7 @@ fn run(folder: &Path, file: &Path, packets: u32, speed: Option<u32>, workers: u3
         assert!(began.elapsed() < Duration::from_secs(20), "the sensor does not start");
         std::thread::sleep(Duration::from_millis(50));
     }
+    let _watching: Vec<Running> = (0..browsers).flat_map(|_| browser()).collect();
     std::thread::sleep(Duration::from_millis(300));
     let speed_argument = speed.map_or("--topspeed".into(), |pps| format!("--pps={pps}"));
     let sent = inside(SENDER, "1", "tcpreplay")
@@ -180,7 +186,11 @@ fn run(folder: &Path, file: &Path, packets: u32, speed: Option<u32>, workers: u3
     };
     println!(
         "| {} | {seen} of {packets} | {reached} | {dropped} | {} of {} | {} | {} | {} |",
-        speed.map_or("top speed".into(), |pps| format!("{pps} a second")),
+        speed.map_or("top speed".into(), |pps| format!("{pps} a second"))
+            + &match browsers {
+                0 => String::new(),
+                some => format!(", {some} browsers"),
+            },
         all.len(),
         packets / EVERY,
         at(0.5),
@@ -189,10 +199,18 @@ fn run(folder: &Path, file: &Path, packets: u32, speed: Option<u32>, workers: u3
     );
 }
 
+/// What a browser asks for: the live page once a second, and what changes on it all the time.
+fn browser() -> [Running; 2] {
+    const PAGE: &str = "while curl -s -o /dev/null http://127.0.0.1:8460/; do sleep 1; done";
+    const LIVE: &str = "exec curl -sN -o /dev/null 'http://127.0.0.1:8460/live?parts=now'";
+    [PAGE, LIVE]
+        .map(|act| Running(inside(SENSOR, "1", "bash").args(["-c", act]).spawn().expect("ip starts bash")))
+}
+
 /// What the sensor says of itself; its page is in its own namespace.
 fn metrics() -> Option<String> {
     const ASK: &str = "exec 3<>/dev/tcp/127.0.0.1/8460; \
-                       printf 'GET /metrics HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3";
+                       printf 'GET /metrics HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3";
     let output = inside(SENSOR, "", "bash").args(["-c", ASK]).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.starts_with("HTTP/1.1 200").then_some(text)

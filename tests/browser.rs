@@ -277,3 +277,35 @@ fn screens() -> PathBuf {
 fn axe_core() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../peers/axe.min.js")
 }
+
+#[test]
+fn what_devices_say_is_never_run() {
+    let test = "what_devices_say_is_never_run";
+    let Some(mut browser) = Browser::start(test) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("<img src=x onerror=heard()>.pcap");
+    let text: [(u8, &[u8]); 4] = [
+        (0, b"<script>heard()</script>"),
+        (1, b"\"><svg onload=heard()>"),
+        (2, b"<img src=x onerror=heard()>"),
+        (5, b"</title></textarea><iframe srcdoc='<script>parent.heard()</script>'>"),
+    ];
+    common::hostile(&capture, &text);
+    let served = common::Served::start(&[&capture.to_string_lossy()]);
+    for path in ["", "alerts", "devices", "devices/10.0.0.2", "map", "points", "rules", "replay", "audit"] {
+        browser.open("about:blank");
+        browser.open(&format!("http://127.0.0.1:{}/{path}", served.port));
+        let made = browser
+            .eval("document.querySelectorAll('main img, main iframe, main script, main svg[onload]').length");
+        assert_eq!(made, 0, "{path}");
+        // And were there a script in a page, it would not be run: only those in files of ours are.
+        let add = "(() => { const s = document.createElement('script'); s.textContent = 'window.heard = 1'; document.body.append(s); return window.heard ?? null; })()";
+        assert_eq!(
+            browser.eval(add),
+            serde_json::Value::Null,
+            "{path}: the policy lets a script in a page run"
+        );
+    }
+    browser.open(&format!("http://127.0.0.1:{}/devices/10.0.0.2", served.port));
+    assert!(browser.text("main").contains("<script>heard()</script>"), "{}", browser.text("main"));
+}

@@ -64,6 +64,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         limits: config.limits.clone(),
         alert_window: config.alerts.window.unwrap_or(60),
         listen: config.web.listen,
+        shifts: config.web.shifts.clone(),
         access: entrance.access,
         tls: entrance.tls,
         outputs: outputs(config.alerts.file.as_deref())?,

@@ -253,6 +253,26 @@ pub struct WebTable {
     pub session_hours: u32,
     /// Minutes without use after which it ends.
     pub idle_minutes: u32,
+    /// When shifts begin, hours and minutes by the clock of this machine.
+    #[serde(deserialize_with = "times_of_day")]
+    pub shifts: Vec<(u8, u8)>,
+}
+
+/// Reads `["06:00", "14:00"]`.
+fn times_of_day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<(u8, u8)>, D::Error> {
+    let words = Vec::<String>::deserialize(from)?;
+    let time = |word: &String| {
+        let (hour, minute) = word.split_once(':')?;
+        let (hour, minute) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some((hour, minute))
+    };
+    let wrong =
+        |word: &String| serde::de::Error::custom(format!("'{word}' is no time of day; write \"06:00\""));
+    let times: Result<Vec<_>, _> = words.iter().map(|word| time(word).ok_or_else(|| wrong(word))).collect();
+    match times?.as_slice() {
+        [] => Err(serde::de::Error::custom("a day has at least one shift; write shifts = [\"06:00\"]")),
+        times => Ok(times.to_vec()),
+    }
 }
 
 impl Default for WebTable {
@@ -264,6 +284,7 @@ impl Default for WebTable {
             names: Vec::new(),
             session_hours: 12,
             idle_minutes: 60,
+            shifts: crate::web::site::SHIFTS.to_vec(),
         }
     }
 }
@@ -559,5 +580,7 @@ mod tests {
             "wayside.toml:5: mib = 0: 1 to 1073741824"
         );
         assert!(refused("[[interface]\n").starts_with("wayside.toml:1: "));
+        let shifts = refused("[[interface]]\nname = \"lo\"\n[web]\nshifts = [\"6 am\"]\n");
+        assert!(shifts.starts_with("wayside.toml:4: ") && shifts.contains("write \"06:00\""), "{shifts}");
     }
 }

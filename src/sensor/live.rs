@@ -67,6 +67,8 @@ pub struct Setup {
     pub alert_window: u32,
     /// Where to serve the page.
     pub listen: SocketAddr,
+    /// When shifts begin: hours and minutes.
+    pub shifts: Vec<(u8, u8)>,
     /// Who may come in.
     pub access: access::Settings,
     /// Certificate and key, where TLS is to be spoken.
@@ -189,6 +191,7 @@ impl Sensor {
         let stock = setup.inventory.clone().unwrap_or_else(inventory);
         let mut site = Site::live(setup.name.clone(), store, stock, setup.rule_paths.clone());
         site.evidence = setup.evidence.folder.clone();
+        site.shifts = setup.shifts.clone();
         site.rules.store(setup.rules.clone());
         let site = Arc::new(site);
         let shared = Shared {

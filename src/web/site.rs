@@ -65,6 +65,9 @@ pub struct Site {
     pub live: Live,
 }
 
+/// When shifts begin where nobody says otherwise: hours and minutes.
+pub const SHIFTS: [(u8, u8); 3] = [(6, 0), (14, 0), (22, 0)];
+
 /// What the store says about alerts, for an overview.
 pub(super) struct Seen {
     pub(super) open: Open,
@@ -92,7 +95,7 @@ impl Site {
             health: Health::default(),
             trends: Arc::new(Mutex::new(Trends::recent())),
             clock: Clock::of_this_machine(),
-            shifts: vec![(6, 0), (14, 0), (22, 0)],
+            shifts: SHIFTS.to_vec(),
             evidence: None,
             live: Live::default(),
         }

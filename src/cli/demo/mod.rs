@@ -108,6 +108,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         limits: Limits::default(),
         alert_window: 60,
         listen,
+        shifts: crate::web::site::SHIFTS.to_vec(),
         access: access::Settings::default(),
         tls: None,
         outputs: Vec::new(),
