@@ -345,7 +345,20 @@ fn workers(bench: &Bench) {
     let with = |count| {
         Candidate::wayside(count, &["--workers", count, "--rules", &rules, "--alerts", "/dev/null", &path])
     };
-    let mut candidates = [with("1"), with("2")];
+    // What this machine can give two cores: two processes with nothing in common, each with half of the packets.
+    let [first, second] = halves(&file).map(|half| {
+        let half = half.display().to_string();
+        let Candidate { command, .. } =
+            Candidate::wayside("", &["--workers", "1", "--rules", &rules, "--alerts", "/dev/null", &half]);
+        command.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+    });
+    let both = ["sh".to_owned(), "-c".to_owned(), format!("{first} & {second}; wait")].to_vec();
+    let ceiling = Candidate {
+        name: "two processes, half of the file each".to_owned(),
+        command: both,
+        runs: Vec::new(),
+    };
+    let mut candidates = [with("1"), with("2"), ceiling];
     bench.rounds(&mut candidates, false);
     println!("**Workers**: the same file, 1,000 rules, time on the clock, not pinned\n");
     println!(
@@ -363,6 +376,25 @@ fn workers(bench: &Bench) {
         );
     }
     println!();
+}
+
+/// A capture cut in two between packets, half of them in each.
+fn halves(file: &Path) -> [PathBuf; 2] {
+    let octets = std::fs::read(file).expect("the capture is there");
+    let mut borders = Vec::new();
+    let mut at = 24;
+    while let Some(length) = octets.get(at + 8..at + 12) {
+        borders.push(at);
+        at += 16 + u32::from_le_bytes(length.try_into().expect("four octets")) as usize;
+    }
+    let middle = borders[borders.len() / 2];
+    let part = |name: &str, body: &[u8]| {
+        let path = file.with_extension(name);
+        let written = std::fs::write(&path, [&octets[..24], body].concat());
+        written.expect("room on the disk");
+        path
+    };
+    [part("first.pcap", &octets[24..middle]), part("second.pcap", &octets[middle..])]
 }
 
 fn start(bench: &Bench) {
