@@ -293,7 +293,6 @@ fn what_devices_say_is_never_run() {
     common::hostile(&capture, &text);
     let served = common::Served::start(&[&capture.to_string_lossy()]);
     for path in ["", "alerts", "devices", "devices/10.0.0.2", "map", "points", "rules", "replay", "audit"] {
-        browser.open("about:blank");
         browser.open(&format!("http://127.0.0.1:{}/{path}", served.port));
         let made = browser
             .eval("document.querySelectorAll('main img, main iframe, main script, main svg[onload]').length");
