@@ -24,24 +24,22 @@ pub struct Flow {
     pub dst_mac: Option<Mac>,
     /// The innermost VLAN identifier (IEEE 802.1Q, 12 bits), where there is a tag.
     pub vlan: Option<u16>,
-    community_id: OnceCell<CommunityId>,
-    /// What every event of the flow says of it in JSON.
-    members: OnceCell<Box<[u8]>>,
+    /// What outputs say of it: most flows are quiet, and a pointer is enough for those.
+    said: OnceCell<Box<Said>>,
+}
+
+/// What outputs say of a flow, worked out once.
+#[derive(Clone, Debug)]
+struct Said {
+    community_id: Option<CommunityId>,
+    /// The members `src`, `dst` and `community_id` of every event.
+    members: Box<[u8]>,
 }
 
 impl Flow {
     /// A flow between two ends.
     pub fn new(src: Endpoint, dst: Endpoint, transport: Transport) -> Self {
-        Flow {
-            src,
-            dst,
-            transport,
-            src_mac: None,
-            dst_mac: None,
-            vlan: None,
-            community_id: OnceCell::new(),
-            members: OnceCell::new(),
-        }
+        Flow { src, dst, transport, src_mac: None, dst_mac: None, vlan: None, said: OnceCell::new() }
     }
 
     /// The same conversation seen from the other end.
@@ -53,57 +51,67 @@ impl Flow {
             src_mac: self.dst_mac,
             dst_mac: self.src_mac,
             vlan: self.vlan,
-            community_id: self.community_id.clone(),
-            members: OnceCell::new(),
+            said: OnceCell::new(),
         }
     }
 
     /// The Community ID v1 with seed 0, the same for both directions; `None` where there is no IP.
     /// Worked out once per flow, at the first output that asks.
     pub fn community_id(&self) -> Option<&str> {
-        let (src, dst, protocol) =
-            (self.src.address.ip()?, self.dst.address.ip()?, self.transport.ip_protocol()?);
-        let text = self.community_id.get_or_init(|| {
-            let ports = matches!(self.transport, Transport::Tcp | Transport::Udp | Transport::Ip(132));
-            let mut ends = [(src, self.src.port), (dst, self.dst.port)];
-            ends.sort();
-            let mut hash = Sha1::new();
-            hash.update([0, 0]);
-            for (ip, _) in ends {
-                match ip {
-                    std::net::IpAddr::V4(ip) => hash.update(ip.octets()),
-                    std::net::IpAddr::V6(ip) => hash.update(ip.octets()),
-                }
-            }
-            hash.update([protocol, 0]);
-            if ports {
-                for (_, port) in ends {
-                    hash.update(port.to_be_bytes());
-                }
-            }
-            let mut text = *b"1:0000000000000000000000000000";
-            let encoded = base64::engine::general_purpose::STANDARD.encode(hash.finalize());
-            for (to, from) in text.iter_mut().skip(2).zip(encoded.bytes()) {
-                *to = from;
-            }
-            text
-        });
-        std::str::from_utf8(text).ok()
+        text(self.said().community_id.as_ref())
     }
 
     /// The members `src`, `dst` and `community_id` of every event of this flow, written once.
     pub(super) fn members(&self) -> &[u8] {
-        self.members.get_or_init(|| {
-            Object::apart(|o| {
+        &self.said().members
+    }
+
+    fn said(&self) -> &Said {
+        self.said.get_or_init(|| {
+            let community_id = self.hashed();
+            let members = Object::apart(|o| {
                 o.key("src").display(&self.src);
                 o.key("dst").display(&self.dst);
-                match self.community_id() {
+                match text(community_id.as_ref()) {
                     Some(id) => o.word("community_id", id),
                     None => o.key("community_id").null(),
                 }
-            })
+            });
+            Box::new(Said { community_id, members })
         })
     }
+
+    fn hashed(&self) -> Option<CommunityId> {
+        let (src, dst, protocol) =
+            (self.src.address.ip()?, self.dst.address.ip()?, self.transport.ip_protocol()?);
+        let ports = matches!(self.transport, Transport::Tcp | Transport::Udp | Transport::Ip(132));
+        let mut ends = [(src, self.src.port), (dst, self.dst.port)];
+        ends.sort();
+        let mut hash = Sha1::new();
+        hash.update([0, 0]);
+        for (ip, _) in ends {
+            match ip {
+                std::net::IpAddr::V4(ip) => hash.update(ip.octets()),
+                std::net::IpAddr::V6(ip) => hash.update(ip.octets()),
+            }
+        }
+        hash.update([protocol, 0]);
+        if ports {
+            for (_, port) in ends {
+                hash.update(port.to_be_bytes());
+            }
+        }
+        let mut text = *b"1:0000000000000000000000000000";
+        let encoded = base64::engine::general_purpose::STANDARD.encode(hash.finalize());
+        for (to, from) in text.iter_mut().skip(2).zip(encoded.bytes()) {
+            *to = from;
+        }
+        Some(text)
+    }
+}
+
+fn text(id: Option<&CommunityId>) -> Option<&str> {
+    std::str::from_utf8(id?).ok()
 }
 
 #[cfg(test)]

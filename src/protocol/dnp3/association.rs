@@ -148,6 +148,8 @@ pub struct Asked {
 pub struct Waiting {
     open: bool,
     sequence: u8,
+    /// Requests of these two before it.
+    number: u32,
     /// Its headers.
     pub asked: Option<Asked>,
     /// Whether its answer, or a part of it, may have come: a fragment of it did, or octets were lost since.
@@ -176,9 +178,11 @@ pub struct Association {
     high: u16,
     used: u64,
     assemblies: [Assembly; 4],
-    waiting: [Waiting; WAITING],
-    next: usize,
-    selected: Selected,
+    /// Grows to as many as have waited at the same time.
+    waiting: Vec<Waiting>,
+    /// Requests so far.
+    requests: u32,
+    selected: Option<Box<Selected>>,
     /// Whether the lower and the higher address have sent anything.
     heard: [bool; 2],
 }
@@ -190,9 +194,9 @@ impl Association {
             high,
             used: 0,
             assemblies: Default::default(),
-            waiting: Default::default(),
-            next: 0,
-            selected: Selected::default(),
+            waiting: Vec::new(),
+            requests: 0,
+            selected: None,
             heard: [false; 2],
         }
     }
@@ -212,14 +216,16 @@ impl Association {
     /// A request that a new one with this sequence number, or at the end of the conversation none, shows to have been
     /// given up without an answer. Nothing of one whose answer may have been missed.
     pub fn given_up(&mut self, now: Timestamp, new: Option<(u8, u16)>) -> Option<Waiting> {
-        let (next, heard, low) = (self.next, self.heard, self.low);
-        let place = self.waiting.iter().enumerate().position(|(place, waiting)| {
+        let (requests, heard, low) = (self.requests, self.heard, self.low);
+        let place = self.waiting.iter().position(|waiting| {
             let age = now.since(waiting.ts);
             let Some(asked) = waiting.asked.filter(|_| waiting.open) else { return false };
             match new {
                 Some((sequence, master)) => {
                     asked.link.source == master
-                        && (waiting.sequence == sequence || age > PIPELINE_TIME || place == next)
+                        && (waiting.sequence == sequence
+                            || age > PIPELINE_TIME
+                            || waiting.makes_room(requests))
                 }
                 None => age > PATIENCE,
             }
@@ -245,11 +251,7 @@ impl Association {
     pub fn request(&mut self, asked: Asked, ts: Timestamp, frame: u64, verb: Verb, points: &[PointRange]) {
         let sequence = asked.application.control.sequence();
         let repeated = self.waiting.iter().position(|waiting| waiting.open && waiting.sequence == sequence);
-        let at = repeated.unwrap_or_else(|| {
-            let at = self.next;
-            self.next = (at + 1) % WAITING;
-            at
-        });
+        let at = repeated.unwrap_or_else(|| self.place());
         let Some(waiting) = self.waiting.get_mut(at) else { return };
         waiting.open = true;
         waiting.sequence = sequence;
@@ -259,9 +261,30 @@ impl Association {
         waiting.frame = frame;
         waiting.verb = Some(verb);
         waiting.points.clear();
+        waiting.points.reserve_exact(points.len().min(KEPT_POINTS));
         waiting
             .points
             .extend(points.iter().take(KEPT_POINTS).map(|range| PointRange { valued: false, ..*range }));
+    }
+
+    /// A place for one more request: that of one that waits no more, that of the fourth before it, or a new one.
+    fn place(&mut self) -> usize {
+        let number = self.requests;
+        self.requests = number.wrapping_add(1);
+        for waiting in &mut self.waiting {
+            waiting.open &= !waiting.makes_room(number);
+        }
+        let at = self.waiting.iter().position(|waiting| !waiting.open).unwrap_or_else(|| {
+            self.waiting.reserve_exact(1);
+            self.waiting.push(Waiting::default());
+            self.waiting.len() - 1
+        });
+        if let Some(waiting) = self.waiting.get_mut(at) {
+            (waiting.open, waiting.number) = (true, number);
+        }
+        // Those that wait stand in one order, wherever there was room.
+        self.waiting.sort_unstable_by_key(|waiting| waiting.number as usize % WAITING);
+        self.waiting.iter().position(|waiting| waiting.open && waiting.number == number).unwrap_or(at)
     }
 
     /// The request that a response with this sequence number answers.
@@ -271,32 +294,41 @@ impl Association {
 
     /// Notes a selection.
     pub fn select(&mut self, sequence: u8, frame: u64, objects: &[u8]) {
-        self.selected.frame = frame;
-        self.selected.sequence = sequence;
-        self.selected.objects.clear();
-        self.selected.objects.extend_from_slice(objects.get(..KEEP_OCTETS).unwrap_or(objects));
+        let selected = self.selected.get_or_insert_default();
+        selected.frame = frame;
+        selected.sequence = sequence;
+        selected.objects.clear();
+        selected.objects.extend_from_slice(objects.get(..KEEP_OCTETS).unwrap_or(objects));
     }
 
     /// The frame number of the selection that this operation carries out: the same objects, the next sequence
     /// number (IEEE 1815-2012, 4.4.3).
     pub fn operate(&mut self, sequence: u8, objects: &[u8]) -> Option<u64> {
-        let selected = &self.selected;
+        let selected = self.selected.as_mut()?;
         let matches = selected.frame != 0
             && selected.sequence.wrapping_add(1) & 0x0f == sequence
             && selected.objects == objects;
         let frame = matches.then_some(selected.frame);
-        self.selected.frame = 0;
+        selected.frame = 0;
         frame
     }
 
     fn memory(&self) -> usize {
         let assemblies: usize = self.assemblies.iter().map(|assembly| assembly.octets.capacity()).sum();
         let points: usize = self.waiting.iter().map(|waiting| waiting.points.capacity()).sum();
-        assemblies + points * size_of::<PointRange>() + self.selected.objects.capacity()
+        let waiting = self.waiting.capacity() * size_of::<Waiting>();
+        let selected =
+            self.selected.as_ref().map_or(0, |selected| size_of::<Selected>() + selected.objects.capacity());
+        assemblies + waiting + points * size_of::<PointRange>() + selected
     }
 }
 
 impl Waiting {
+    /// Whether it goes for a request of this number.
+    fn makes_room(&self, number: u32) -> bool {
+        number.wrapping_sub(self.number) as usize >= WAITING
+    }
+
     /// Notes the answer's fragment: the last one settles the request, another one is followed by the next
     /// sequence number.
     pub fn answered(&mut self, last: bool) {
@@ -331,6 +363,10 @@ impl Associations {
 
     fn add(&mut self, low: u16, high: u16) -> usize {
         if self.all.len() < PAIRS {
+            // Most conversations have one pair.
+            if self.all.is_empty() {
+                self.all.reserve_exact(1);
+            }
             self.all.push(Association::new(low, high));
             return self.all.len() - 1;
         }

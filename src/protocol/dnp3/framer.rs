@@ -66,37 +66,42 @@ pub enum Piece<'a> {
 /// The framing of one side of a conversation.
 pub struct Framer {
     scanner: Scanner,
-    carry: [u8; MAX_FRAME],
+    /// The beginning of a frame whose end has not come; only then is there room for it.
+    carry: Option<Box<Carry>>,
+}
+
+struct Carry {
+    octets: [u8; MAX_FRAME],
     held: usize,
 }
 
 impl Framer {
     /// Starts where a stream starts (`whole`), or somewhere in its middle.
     pub fn new(whole: bool) -> Self {
-        Framer { scanner: Scanner::new(if whole { 0 } else { TAIL }), carry: [0; MAX_FRAME], held: 0 }
+        Framer { scanner: Scanner::new(if whole { 0 } else { TAIL }), carry: None }
     }
 
     /// Takes the next octets of a stream.
     pub fn push(&mut self, mut octets: &[u8], out: &mut impl FnMut(Piece<'_>)) {
-        while self.held > 0 {
+        while let Some(carry) = &mut self.carry {
             // Fill up what is carried; a whole frame always fits.
-            let old = self.held;
+            let old = carry.held;
             let taken = octets.len().min(MAX_FRAME - old);
-            if let (Some(room), Some(next)) = (self.carry.get_mut(old..old + taken), octets.get(..taken)) {
+            if let (Some(room), Some(next)) = (carry.octets.get_mut(old..old + taken), octets.get(..taken)) {
                 room.copy_from_slice(next);
             }
-            let window = self.carry.get(..old + taken).unwrap_or_default();
+            let window = carry.octets.get(..old + taken).unwrap_or_default();
             let used = self.scanner.step(window, out);
             if used == 0 {
-                self.held = old + taken;
+                carry.held = old + taken;
                 return;
             }
             if used >= old {
                 octets = octets.get(used - old..).unwrap_or_default();
-                self.held = 0;
+                self.carry = None;
             } else {
-                self.carry.copy_within(used..old, 0);
-                self.held = old - used;
+                carry.octets.copy_within(used..old, 0);
+                carry.held = old - used;
             }
         }
         while !octets.is_empty() {
@@ -108,15 +113,24 @@ impl Framer {
         }
         // No more than a frame: a longer rest would have been one.
         let rest = octets.get(..MAX_FRAME).unwrap_or(octets);
-        if let Some(room) = self.carry.get_mut(..rest.len()) {
-            room.copy_from_slice(rest);
-            self.held = rest.len();
+        if rest.is_empty() {
+            return;
         }
+        let mut carry = Box::new(Carry { octets: [0; MAX_FRAME], held: rest.len() });
+        if let Some(room) = carry.octets.get_mut(..rest.len()) {
+            room.copy_from_slice(rest);
+        }
+        self.carry = Some(carry);
+    }
+
+    /// Octets on the heap.
+    pub fn memory(&self) -> usize {
+        self.carry.as_ref().map_or(0, |_| size_of::<Carry>())
     }
 
     /// Octets are missing here: what had begun is lost, and the next may be the middle of a frame.
     pub fn gap(&mut self, out: &mut impl FnMut(Piece<'_>)) {
-        self.held = 0;
+        self.carry = None;
         if self.scanner.seen {
             self.scanner.end_run(out);
         }
@@ -140,9 +154,8 @@ impl Framer {
 
     /// Nothing more comes.
     pub fn close(&mut self, out: &mut impl FnMut(Piece<'_>)) {
-        let held = std::mem::take(&mut self.held);
-        let rest = self.carry.get(..held).unwrap_or_default();
-        if !rest.is_empty() {
+        if let Some(carry) = self.carry.take() {
+            let rest = carry.octets.get(..carry.held).unwrap_or_default();
             self.scanner.incomplete(rest, out);
         }
         self.scanner.end(out);
@@ -152,7 +165,7 @@ impl Framer {
 /// Where a side stands: within frames, or within octets that are none.
 struct Scanner {
     /// Octets of garbage in the present run, those excused not counted.
-    run: u64,
+    run: u32,
     /// The first of them.
     head: [u8; SHOWN],
     /// Garbage that needs no saying: the tail of a frame whose start was not seen, or what follows a bad frame.
@@ -165,21 +178,11 @@ struct Scanner {
     seen: bool,
     /// Whether the present run was reported.
     said: bool,
-    user_data: [u8; MAX_USER_DATA],
 }
 
 impl Scanner {
     fn new(excused: u64) -> Self {
-        Scanner {
-            run: 0,
-            head: [0; SHOWN],
-            excused,
-            position: 0,
-            start: 0,
-            seen: false,
-            said: false,
-            user_data: [0; MAX_USER_DATA],
-        }
+        Scanner { run: 0, head: [0; SHOWN], excused, position: 0, start: 0, seen: false, said: false }
     }
 
     /// Looks at what comes next and returns how many octets that settles; 0 where it takes more to tell.
@@ -216,7 +219,8 @@ impl Scanner {
         self.seen = true;
         self.excused = 0;
         let body = frame.get(link::HEADER..).unwrap_or_default();
-        let error = match link::unblock(body, &mut self.user_data) {
+        let mut room = [0; MAX_USER_DATA];
+        let error = match link::unblock(body, &mut room) {
             Ok(user_data) => {
                 out(Piece::Frame { header, user_data });
                 return frame.len();
@@ -252,33 +256,39 @@ impl Scanner {
         if self.run == 0 {
             self.start = self.position.saturating_add(excused);
         }
-        let kept = usize::try_from(self.run).unwrap_or(SHOWN).min(SHOWN);
+        let kept = (self.run as usize).min(SHOWN);
         let new = octets.get(excused as usize..).unwrap_or_default();
         for (room, octet) in self.head.iter_mut().skip(kept).zip(new) {
             *room = *octet;
         }
-        self.run = self.run.saturating_add(count - excused);
+        let more = u32::try_from(count - excused).unwrap_or(u32::MAX);
+        self.run = self.run.saturating_add(more);
         if self.said {
             return;
         }
-        if !self.seen && self.run >= FOREIGN {
+        if !self.seen && u64::from(self.run) >= FOREIGN {
             self.said = true;
             out(Piece::Foreign { octets: FOREIGN, head: &self.head });
-        } else if self.seen && self.run >= LONGEST_RUN {
+        } else if self.seen && u64::from(self.run) >= LONGEST_RUN {
             self.said = true;
             out(Piece::Garbage { octets: LONGEST_RUN, offset: self.start, head: &self.head, more: true });
         }
     }
 
     fn shown(&self) -> &[u8] {
-        let kept = usize::try_from(self.run).unwrap_or(SHOWN).min(SHOWN);
+        let kept = (self.run as usize).min(SHOWN);
         self.head.get(..kept).unwrap_or_default()
     }
 
     /// The run of garbage ends, if there is one.
     fn end_run(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         if self.run > 0 && !self.said {
-            out(Piece::Garbage { octets: self.run, offset: self.start, head: self.shown(), more: false });
+            out(Piece::Garbage {
+                octets: u64::from(self.run),
+                offset: self.start,
+                head: self.shown(),
+                more: false,
+            });
         }
         self.run = 0;
         self.said = false;
@@ -290,7 +300,7 @@ impl Scanner {
             self.end_run(out);
         } else if self.run > 0 && !self.said {
             self.said = true;
-            out(Piece::Foreign { octets: self.run, head: self.shown() });
+            out(Piece::Foreign { octets: u64::from(self.run), head: self.shown() });
         }
     }
 

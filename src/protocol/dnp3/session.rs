@@ -23,7 +23,7 @@ const KEEP_POINTS: usize = 4096;
 
 /// The state of one conversation.
 pub struct Conversation {
-    framers: [Option<Box<Framer>>; 2],
+    framers: [Option<Framer>; 2],
     state: State,
 }
 
@@ -57,7 +57,7 @@ impl Conversation {
     ) {
         let Some(framer) = self.framers.get_mut(at.sender.index()) else { return };
         // Where the handshake was seen, the stream starts where a frame does.
-        let framer = framer.get_or_insert_with(|| Box::new(Framer::new(at.client.is_some())));
+        let framer = framer.get_or_insert_with(|| Framer::new(at.client.is_some()));
         let state = &mut self.state;
         act(framer, &mut |piece| state.piece(at, piece, sink));
     }
@@ -89,7 +89,7 @@ impl Session for Conversation {
     }
 
     fn memory(&self) -> usize {
-        let framers = self.framers.iter().flatten().count() * size_of::<Framer>();
+        let framers: usize = self.framers.iter().flatten().map(Framer::memory).sum();
         size_of::<Self>()
             + framers
             + self.state.associations.memory()
@@ -293,6 +293,8 @@ impl State {
         };
         let message = Message { application: Some(application), objects: octets, ..message };
         let mut points = std::mem::take(&mut self.points);
+        // Most messages of most conversations have one range.
+        points.reserve_exact(1);
         let mut values: Vec<Value<'_>> = std::mem::take(&mut self.values);
         if application::is_response(application.function) {
             self.response(at, message, trouble, &mut points, &mut values, sink);

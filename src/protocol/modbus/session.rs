@@ -512,6 +512,10 @@ impl ModbusSession {
         }
         let kind = if wrong.is_some() { Kind::Malformed } else { Kind::Request };
         self.emit(at, kind, envelope, pdu, asked, Role::Request, None, wrong, sink);
+        // Most masters have one request under way.
+        if self.pending.len() == self.pending.capacity() {
+            self.pending.reserve_exact(1);
+        }
         self.pending.push(pending);
     }
 
@@ -553,6 +557,7 @@ impl ModbusSession {
         let second = asked.second.or(pdu.second());
         let verb = codes::verb(pdu.function, second);
         self.points.clear();
+        self.points.reserve_exact(1);
         meaning::points(pdu, &asked, role, verb, &mut self.points);
         let values = meaning::values(pdu, &asked);
         let fields = ModbusFields { header, framing: framing.name(), unit, pdu: Some(*pdu), asked, values };
