@@ -233,7 +233,9 @@ fn schemathesis_finds_nothing() {
         return;
     }
     let served = demo();
-    let output = std::process::Command::new(program)
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(std::path::absolute(program).unwrap())
+        .current_dir(folder.path())
         .args(["run", &format!("http://127.0.0.1:{}/api/v1/openapi.json", served.port)])
         .args([
             "--checks",
