@@ -9,9 +9,6 @@ use rusqlite::{params, params_from_iter};
 /// A number for each severity, in the order of [`Severity::ALL`].
 pub type BySeverity = [u64; Severity::ALL.len()];
 
-/// Open alerts that are counted by the addresses that they are about.
-const PAIRED: i64 = 20_000;
-
 /// Steps of a histogram at most.
 const STEPS: usize = 2000;
 
@@ -88,17 +85,16 @@ impl Reader<'_> {
         Ok(counts)
     }
 
-    /// What is open between any two addresses; of very many the newest are counted.
+    /// What is open between any two addresses.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn open_by_pair(&self) -> Result<Vec<PairCount>, StoreError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT src, dst, count(*), max(severity) FROM \
-             (SELECT src, dst, severity FROM alert WHERE state < 2 AND suppressed_by IS NULL \
-              ORDER BY row DESC LIMIT ?1) GROUP BY src, dst ORDER BY src, dst",
+            "SELECT src, dst, count(*), max(severity) FROM alert WHERE state < 2 AND suppressed_by IS NULL \
+             GROUP BY src, dst ORDER BY src, dst",
         )?;
-        let rows = statement.query_map([PAIRED], |row| {
+        let rows = statement.query_map([], |row| {
             let (open, worst) = (unsigned(row.get(2)?), severity(row.get(3)?));
             Ok(PairCount { src: row.get(0)?, dst: row.get(1)?, open, worst })
         })?;
@@ -203,7 +199,7 @@ impl Reader<'_> {
     pub fn rule_counts(&self, since: i64) -> Result<Vec<RuleCount>, StoreError> {
         let mut statement = self.db.prepare_cached(
             "SELECT rule, count(*), sum(state < 2 AND suppressed_by IS NULL), max(last_seen) FROM alert \
-             WHERE row >= ?1 GROUP BY rule ORDER BY 2 DESC, 1 LIMIT ?2",
+             WHERE +row >= ?1 GROUP BY rule ORDER BY 2 DESC, 1 LIMIT ?2",
         )?;
         let rows = statement.query_map(params![since, 10_000], |row| {
             Ok(RuleCount {

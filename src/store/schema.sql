@@ -24,11 +24,12 @@ CREATE TABLE alert (
     changed_count INTEGER,                         -- `count` at that time: more now means that it goes on
     suppressed_by INTEGER REFERENCES suppression (id)
 );
-CREATE INDEX alert_rule ON alert (rule);
+CREATE INDEX alert_rule ON alert (rule, state, suppressed_by, last_seen);
 CREATE INDEX alert_incident ON alert (incident) WHERE incident IS NOT NULL;
 CREATE INDEX alert_state ON alert (state);
 CREATE INDEX alert_suppressed ON alert (suppressed_by) WHERE suppressed_by IS NOT NULL;
 CREATE INDEX alert_open ON alert (severity, state, incident) WHERE state < 2 AND suppressed_by IS NULL;
+CREATE INDEX alert_pair ON alert (src, dst, severity) WHERE state < 2 AND suppressed_by IS NULL;
 
 -- The whole alert, as outputs write it.
 CREATE TABLE alert_json (

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::health::{Health, Snapshot, Trouble, Weight};
 use super::live::Live;
 use super::names::FromRules;
+use super::overview::Moment;
 use super::overview::{Incident, Since};
 use super::state::Open;
 use super::trends::Trends;
@@ -63,6 +64,8 @@ pub struct Site {
     pub evidence: Option<PathBuf>,
     /// Who listens for live parts.
     pub live: Live,
+    /// How the plant was a moment ago.
+    pub(super) moment: Moment,
 }
 
 /// When shifts begin where nobody says otherwise: hours and minutes.
@@ -98,6 +101,7 @@ impl Site {
             shifts: SHIFTS.to_vec(),
             evidence: None,
             live: Live::default(),
+            moment: Moment::default(),
         }
     }
 
@@ -195,16 +199,10 @@ impl Site {
     /// What the store says about alerts.
     pub(super) fn seen(&self, shift: Timestamp) -> Result<Seen, StoreError> {
         self.store.read(|reader| {
-            let of = |state, suppressed| Filter {
-                states: vec![state],
-                suppressed: Some(suppressed),
-                ..Filter::default()
-            };
-            let open = Open {
-                new: reader.count_by_severity(&of(Life::New, false))?,
-                acknowledged: reader.count_by_severity(&of(Life::Acknowledged, false))?,
-            };
-            let suppressed = reader.count(&of(Life::New, true))?;
+            let [new, acknowledged] = reader.open_by_severity()?;
+            let open = Open { new, acknowledged };
+            let quiet = Filter { states: vec![Life::New], suppressed: Some(true), ..Filter::default() };
+            let suppressed = reader.count(&quiet)?;
             let begin = if self.is_live() { shift.nanos } else { i64::MIN };
             let changes = reader.changes_since(begin)?;
             let rules = reader.rule_sets(None, 1000)?.items;

@@ -2,7 +2,7 @@
 //!
 //! A picture has to be readable with ten devices and with five hundred. Few devices are drawn large, with every pair
 //! that speaks as a line. Many are drawn small, and what they say is drawn between their groups. More than that are counted,
-//! except those with open alerts.
+//! except those with the worst open alerts.
 
 use crate::address::Address;
 use crate::alert::Severity;
@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const LARGE: usize = 40;
 /// Devices that are drawn at all.
 const DRAWN: usize = 600;
+/// Devices of a group that are drawn where most are only counted: those with the worst alerts.
+const WORST: usize = 15;
 /// Pairs that are drawn as lines between devices, or listed.
 const PAIRS: usize = 80;
 
@@ -160,8 +162,13 @@ pub fn plan(facts: &Facts, rules: Option<&RuleSet>, open: &OpenAlerts, only: Opt
             let judged =
                 || devices.iter().filter_map(|device| scores.get(&device.address)).sum::<i64>().signum();
             let all = devices.iter().map(|device| member(device, open));
+            let few = wanted <= DRAWN;
             let mut members: Vec<Member> =
-                all.filter(|member| shown(name) && (wanted <= DRAWN || member.open.is_some())).collect();
+                all.filter(|member| shown(name) && (few || member.open.is_some())).collect();
+            if !few {
+                members.sort_by_key(|member| Reverse(member.open));
+                members.truncate(WORST);
+            }
             members.sort_by_cached_key(|member| (natural(&member.name), member.address));
             members.truncate(DRAWN);
             Group {

@@ -83,12 +83,17 @@ pub async fn page(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
     let wanted = filter(&asked)?;
     let before = asked.one("before").map(cursor).transpose()?;
     let now = site.now().nanos;
-    let (found, total, rules, suppressions) = ask(&site, move |reader| {
+    let (found, total, suppressions) = ask(&site, move |reader| {
         let found = reader.alerts(&wanted, before, PAGE)?;
-        Ok((found, reader.count(&wanted)?, reader.rule_counts(i64::MIN)?, reader.suppressions(Some(now))?))
+        Ok((found, reader.count(&wanted)?, reader.suppressions(Some(now))?))
     })
     .await?;
-    let rules: Vec<String> = rules.into_iter().filter_map(|count| count.rule).collect();
+    let in_force = site.rules.load_full();
+    let names = in_force.iter().flat_map(|rules| rules.rules()).map(|rule| rule.name.clone());
+    // One of earlier rules may be asked for.
+    let mut rules: Vec<String> = names.chain(asked.one("rule").map(str::to_owned)).collect();
+    rules.sort();
+    rules.dedup();
     let content = html! {
         div.title { h1 { "Alerts" } span.soft { (counted(total, "alert")) @if !asked.is_empty() { " of this filter" } } }
         @if let Some(said) = asked.one("said") { p.said role="status" { (said) } }
