@@ -45,14 +45,24 @@ fn every_answer_has_the_form_that_the_document_says() {
     let served = demo();
     let document = get(&served, "/api/v1/openapi.json");
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let alert = get(&served, "/api/v1/alerts?limit=1")["items"][0]["id"].as_str().unwrap().to_owned();
+    let checked = conform(&served, &document, |path| {
+        (!path.contains("{replay}")).then(|| ("/api/v1".to_owned(), path.to_owned()))
+    });
+    assert!(checked >= 15, "only {checked} answers");
+}
+
+/// Asks for everything that answers with JSON and compares it with the document; returns how many answers there were.
+/// Which paths are asked for, below which base, is said for each path of the document.
+fn conform(served: &Served, document: &Value, which: impl Fn(&str) -> Option<(String, String)>) -> usize {
     let mut checked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
-        let Some(operation) = item.get("get").filter(|_| !path.contains("{replay}")) else { continue };
+        let Some(operation) = item.get("get") else { continue };
         let Some(schema) = operation["responses"]["200"]["content"].get("application/json") else { continue };
-        let address = path.replace("{id}", &alert).replace("{address}", "127.20.1.3");
+        let Some((base, address)) = which(path) else { continue };
+        let alert = get(served, &format!("{base}/alerts?limit=1"))["items"][0]["id"].clone();
+        let address = address.replace("{id}", alert.as_str().unwrap()).replace("{address}", "127.20.1.3");
         let address = address.replace("{proto}/{device}/{space}/{index}", "modbus/1/holding/101");
-        let answer = get(&served, &address);
+        let answer = get(served, &address);
         // The forms stand among the components of the document: the schema is looked up within it.
         let mut whole = json!({ "$ref": "#/wanted", "wanted": schema["schema"] });
         whole["components"] = document["components"].clone();
@@ -62,13 +72,75 @@ fn every_answer_has_the_form_that_the_document_says() {
         // What the form does not know is not sent either.
         if let (Some(of), Some(sent)) = (whole["wanted"]["$ref"].as_str(), answer.as_object()) {
             let form = &document["components"]["schemas"][of.rsplit('/').next().unwrap()];
-            let known: BTreeSet<&str> = properties(&document, form);
+            let known: BTreeSet<&str> = properties(document, form);
             let unknown: Vec<_> = sent.keys().filter(|key| !known.contains(key.as_str())).collect();
             assert!(known.is_empty() || unknown.is_empty(), "{path} sends {unknown:?}");
         }
         checked += 1;
     }
-    assert!(checked >= 12, "only {checked} answers");
+    checked
+}
+
+#[test]
+fn a_capture_that_is_sent_has_an_api_of_its_own() {
+    let served = demo();
+    let capture = std::fs::read(common::ours("captures/demo-plant.pcap")).unwrap();
+    let field = "Content-Disposition: form-data; name=\"capture\"; filename=\"=sent.pcap\"";
+    let begin = format!("--border\r\n{field}\r\nContent-Type: application/octet-stream\r\n\r\n");
+    let form = [begin.as_bytes(), &capture, b"\r\n--border--\r\n"].concat();
+    let kind = "Content-Type: multipart/form-data; boundary=border\r\n";
+    for _ in 0..2 {
+        assert_eq!(served.ask("POST", "/replay", kind, &form).unwrap().status, 303);
+    }
+    let replays = until("the replays to end", || {
+        let replays = get(&served, "/api/v1/replays");
+        let all = replays["items"].as_array().unwrap();
+        all.iter().all(|replay| replay["state"] == "done").then_some(replays)
+    });
+    assert_eq!(replays["items"].as_array().unwrap().len(), 2);
+    let first = get(&served, "/api/v1/replays?limit=1");
+    assert_eq!(first["items"][0], replays["items"][0]);
+    let rest = get(&served, &format!("/api/v1/replays?cursor={}", first["next"].as_str().unwrap()));
+    assert_eq!((&rest["items"][0], &rest["next"]), (&replays["items"][1], &Value::Null));
+    assert_eq!(replays["items"][0]["name"], "=sent.pcap");
+
+    let base = format!("/api/v1/replays/{}", replays["items"][0]["id"].as_str().unwrap());
+    let document = get(&served, "/api/v1/openapi.json");
+    let checked = conform(&served, &document, |path| {
+        let of_a_replay = path.strip_prefix("/api/v1/replays/{replay}")?;
+        Some((base.clone(), format!("{base}{of_a_replay}")))
+    });
+    assert!(checked >= 10, "only {checked} answers");
+    for table in ["alerts.csv", "devices.csv", "conversations.csv", "points.csv"] {
+        let answer = served.get(&format!("{base}/{table}"));
+        assert!(answer.status == 200 && answer.head.contains("text/csv"), "{table}: {}", answer.head);
+    }
+    let alert = get(&served, &format!("{base}/alerts?limit=1"))["items"][0]["id"].clone();
+    let alert = format!("{base}/alerts/{}", alert.as_str().unwrap());
+    let packets = served.get(&format!("{alert}/evidence"));
+    assert!(packets.status == 200 && packets.head.contains("application/x-pcapng"), "{}", packets.head);
+    assert!(packets.body.starts_with("\n\r\r\n"), "no section header");
+
+    // What is changed in one is changed in no other.
+    let close = r#"{"state":"closed","note":"a test"}"#;
+    assert_eq!(served.ask("POST", &format!("{alert}/state"), JSON, close).unwrap().status, 200);
+    assert_eq!(get(&served, &alert)["state"], "closed");
+    let other = format!("/api/v1/replays/{}", replays["items"][1]["id"].as_str().unwrap());
+    for other in ["/api/v1", &other] {
+        assert_eq!(get(&served, &format!("{other}/alerts?state=closed"))["items"], json!([]), "{other}");
+    }
+}
+
+/// Waits for something.
+fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{what} takes too long");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 /// The members of a form, those of the forms that it takes up too.
@@ -176,15 +248,30 @@ fn what_is_changed_over_the_api_is_in_the_audit_trail() {
     let alert = get(&served, &format!("/api/v1/alerts/{}", ids[0].as_str().unwrap()));
     assert_eq!((&alert["state"], &alert["log"][0]["note"]), (&json!("acknowledged"), &json!("seen")));
     assert_eq!(alert["alert"]["id"], ids[0]);
+    let one = format!("/api/v1/alerts/{}", ids[1].as_str().unwrap());
+    let done = change("POST", &format!("{one}/state"), json!({ "state": "closed", "note": " mended " }));
+    assert_eq!((&done["alerts"], &done["missing"]), (&json!(1), &json!([])));
+    let log = get(&served, &one)["log"].clone();
+    assert_eq!((&log[1]["after"], &log[1]["note"]), (&json!("closed"), &json!("mended")));
+    let nowhere = "/api/v1/alerts/01J0000000000000000000000Z/state";
+    assert_eq!(problem(&served, "POST", nowhere, JSON, r#"{"state":"closed"}"#).0, 404);
+    let both = problem(&served, "POST", &format!("{one}/state"), JSON, r#"{"state":"closed","ids":[]}"#);
+    assert!(both.0 == 400 && both.1.contains("ids"), "{both:?}");
     let quiet = json!({ "what": { "src": "127.66.6.6" }, "hours": 8, "reason": "a test" });
+    let earlier = change("POST", "/api/v1/suppressions", quiet.clone())["suppression"].clone();
     let number = change("POST", "/api/v1/suppressions", quiet)["suppression"].clone();
-    assert_eq!(get(&served, "/api/v1/suppressions")[0]["reason"], "a test");
+    let first = get(&served, "/api/v1/suppressions?limit=1");
+    assert_eq!((&first["items"][0]["number"], &first["items"][0]["reason"]), (&number, &json!("a test")));
+    assert_eq!(first["next"], number.to_string());
+    let rest = get(&served, &format!("/api/v1/suppressions?cursor={number}"));
+    assert_eq!((&rest["items"][0]["number"], &rest["next"]), (&earlier, &Value::Null));
+    assert_eq!(problem(&served, "GET", "/api/v1/suppressions?cursor=x", "", "").0, 400);
     change("DELETE", &format!("/api/v1/suppressions/{number}"), Value::Null);
     assert_eq!(problem(&served, "DELETE", "/api/v1/suppressions/999", "", "").0, 404);
     let trail = get(&served, "/api/v1/audit");
     let deeds: Vec<&str> =
         trail["items"].as_array().unwrap().iter().map(|item| item["what"].as_str().unwrap()).collect();
-    for deed in ["acknowledge", "suppress", "unsuppress"] {
+    for deed in ["acknowledge", "close", "suppress", "unsuppress"] {
         assert!(deeds.contains(&deed), "{deeds:?}");
     }
 }

@@ -180,16 +180,17 @@ impl Served {
         served
     }
 
-    pub fn ask(&self, method: &str, path: &str, head: &str, body: &str) -> Option<Answer> {
+    pub fn ask(&self, method: &str, path: &str, head: &str, body: impl AsRef<[u8]>) -> Option<Answer> {
+        let body = body.as_ref();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let length = body.len();
         let host =
             if head.contains("Host:") { String::new() } else { format!("Host: 127.0.0.1:{}\r\n", self.port) };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\n{host}{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\n{host}{head}Content-Length: {length}\r\nConnection: close\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).ok()?;
+        stream.write_all(&[request.as_bytes(), body].concat()).ok()?;
         let mut text = Vec::new();
         stream.read_to_end(&mut text).ok()?;
         let text = String::from_utf8_lossy(&text);

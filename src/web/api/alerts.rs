@@ -1,9 +1,9 @@
 //! Alerts: the list, one with all that is known, its packets, and a new state for some.
 
-use super::forms::{AlertItem, NewLife, NewState, Outcome, Step, WholeAlert};
+use super::forms::{AlertItem, NewState, OneState, Outcome, Step, WholeAlert};
 use super::list::{Part, Said, bad, limit, only, wrong_cursor};
 use super::problem::Problem;
-use crate::store::{Life, Which};
+use crate::store::Which;
 use crate::web::acts;
 use crate::web::asked::Asked;
 use crate::web::failure::Failure;
@@ -129,11 +129,30 @@ pub async fn set_state(
     if !(1..=AT_ONCE).contains(&new.ids.len()) {
         return Err(bad(format!("ids has {} entries; from 1 to {AT_ONCE} may be given", new.ids.len())));
     }
-    let state = match new.state {
-        NewLife::New => Life::New,
-        NewLife::Acknowledged => Life::Acknowledged,
-        NewLife::Closed => Life::Closed,
-    };
-    let note = new.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
-    Ok(Json(acts::set_state(&site, &visitor, Which::Ids(new.ids), state, note).await?.into()))
+    let changed = acts::set_state(&site, &visitor, Which::Ids(new.ids), new.state.into(), new.note).await?;
+    Ok(Json(changed.into()))
+}
+
+/// Acknowledges one alert, closes it, or opens it again.
+///
+/// # Errors
+/// Where there is none of this id, the body is wrong or the store does not take it.
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/state", tag = "alerts", operation_id = "set_state_of_one",
+    params(("id" = String, Path, description = "The identity of the alert, a ULID")),
+    request_body = OneState,
+    responses((status = 200, body = Outcome), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn set_state_of_one(
+    Here(site): Here,
+    visitor: Visitor,
+    Path(path): Path<HashMap<String, String>>,
+    asked: Asked,
+    Said(new): Said<OneState>,
+) -> Result<Json<Outcome>, Failure> {
+    only(&asked, &[])?;
+    let which = Which::one(id_of(&path)?);
+    let changed = acts::set_state(&site, &visitor, which, new.state.into(), new.note).await?;
+    if !changed.missing.is_empty() {
+        return Err(Failure::not_found("alert"));
+    }
+    Ok(Json(changed.into()))
 }

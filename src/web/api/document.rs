@@ -22,6 +22,7 @@ use utoipa::OpenApi;
         alerts::one,
         alerts::evidence,
         alerts::set_state,
+        alerts::set_state_of_one,
         csv::alerts,
         suppressions::list,
         suppressions::add,

@@ -2,7 +2,7 @@
 
 use crate::address::Timestamp;
 use crate::alert::Severity;
-use crate::store::{AlertRecord, LogEntry, Suppression, SuppressionKey};
+use crate::store::{AlertRecord, Life, LogEntry, Suppression, SuppressionKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -176,6 +176,17 @@ pub struct NewState {
     pub note: Option<String>,
 }
 
+/// A new state for one alert.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneState {
+    /// `acknowledged`, `closed`, or `new` to open it again.
+    pub state: NewLife,
+    /// Why, or what was found.
+    #[schema(max_length = 2000)]
+    pub note: Option<String>,
+}
+
 /// A state of alerts.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -184,6 +195,16 @@ pub enum NewLife {
     New,
     Acknowledged,
     Closed,
+}
+
+impl From<NewLife> for Life {
+    fn from(state: NewLife) -> Life {
+        match state {
+            NewLife::New => Life::New,
+            NewLife::Acknowledged => Life::Acknowledged,
+            NewLife::Closed => Life::Closed,
+        }
+    }
 }
 
 /// What came of a change.

@@ -42,6 +42,7 @@ pub fn routes() -> Vec<Route> {
             look(at("/alerts/{id}"), get(alerts::one)),
             look(at("/alerts/{id}/evidence"), get(alerts::evidence)),
             change(at("/alerts/state"), Role::Operate, post(alerts::set_state)),
+            change(at("/alerts/{id}/state"), Role::Operate, post(alerts::set_state_of_one)),
             look(at("/suppressions"), get(suppressions::list)),
             change(at("/suppressions"), Role::Operate, post(suppressions::add)),
             Route {

@@ -1,7 +1,7 @@
 //! How the plant and the sensor are, and the replays.
 
 use super::forms::{BySeverity, time};
-use super::list::only;
+use super::list::{Part, only};
 use super::problem::Problem;
 use crate::web::Shared;
 use crate::web::asked::Asked;
@@ -327,14 +327,18 @@ pub struct ReplayItem {
     notes: Vec<String>,
 }
 
-/// The replays that were started on the page.
+/// The replays that were started on the page, the newest first.
 ///
 /// # Errors
-/// Where something is asked for that is not known.
+/// Where something is asked for that is not known, or the cursor is wrong.
 #[utoipa::path(get, path = "/api/v1/replays", tag = "replays", operation_id = "replays",
-    responses((status = 200, body = Vec<ReplayItem>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn replays(State(shared): State<Shared>, asked: Asked) -> Result<Json<Vec<ReplayItem>>, Failure> {
-    only(&asked, &[])?;
+    params(
+        ("limit" = Option<String>, Query, description = "Entries in a part, from 1 to 1000; 100 where it is not given"),
+        ("cursor" = Option<String>, Query, description = "Where the part begins: `next` of the part before"),
+    ),
+    responses((status = 200, body = Part<ReplayItem>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn replays(State(shared): State<Shared>, asked: Asked) -> Result<Json<Part<ReplayItem>>, Failure> {
+    only(&asked, &["limit", "cursor"])?;
     let item = |replay: crate::web::replays::Replay| {
         let (state, notes) = match replay.progress.ended() {
             Ended::Waits => ("waiting", Vec::new()),
@@ -345,5 +349,6 @@ pub async fn replays(State(shared): State<Shared>, asked: Asked) -> Result<Json<
         let percent = if state == "done" { 100 } else { replay.progress.percent() };
         ReplayItem { id: replay.id, name: replay.name, who: replay.who, state, percent, notes }
     };
-    Ok(Json(shared.replays.list().into_iter().map(item).collect()))
+    let items = shared.replays.list().into_iter().map(item);
+    Ok(Json(Part::of(items, &asked, |item| item.id.clone())?))
 }

@@ -1,7 +1,7 @@
 //! What is kept quiet.
 
 use super::forms::{NewSuppression, Outcome, SuppressionItem};
-use super::list::{Said, only};
+use super::list::{Part, Said, only};
 use super::problem::Problem;
 use crate::web::acts;
 use crate::web::asked::Asked;
@@ -14,17 +14,22 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use std::collections::HashMap;
 
-/// All suppressions, those that have ended too.
+/// Suppressions, those that have ended too, the newest first; at most 1000 of them are known.
 ///
 /// # Errors
-/// Where the store cannot be read.
+/// Where the cursor or the store is wrong.
 #[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", operation_id = "suppressions",
-    responses((status = 200, body = Vec<SuppressionItem>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn list(Here(site): Here, asked: Asked) -> Result<Json<Vec<SuppressionItem>>, Failure> {
-    only(&asked, &[])?;
+    params(
+        ("limit" = Option<String>, Query, description = "Entries in a part, from 1 to 1000; 100 where it is not given"),
+        ("cursor" = Option<String>, Query, description = "Where the part begins: `next` of the part before"),
+    ),
+    responses((status = 200, body = Part<SuppressionItem>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn list(Here(site): Here, asked: Asked) -> Result<Json<Part<SuppressionItem>>, Failure> {
+    only(&asked, &["limit", "cursor"])?;
     let now = site.now().nanos;
     let all = ask(&site, |reader| reader.suppressions(None)).await?;
-    Ok(Json(all.iter().map(|one| SuppressionItem::new(one, now)).collect()))
+    let items = all.iter().map(|one| SuppressionItem::new(one, now));
+    Ok(Json(Part::of(items, &asked, |item| item.number.to_string())?))
 }
 
 /// Keeps new alerts of a kind quiet for some hours.
