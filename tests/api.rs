@@ -229,7 +229,7 @@ fn what_is_wrong_is_said_as_a_problem() {
 fn what_is_changed_over_the_api_is_in_the_audit_trail() {
     let served = demo();
     let change = |method: &str, path: &str, body: Value| {
-        let answer = served.ask(method, path, JSON, &body.to_string()).unwrap();
+        let answer = served.ask(method, path, JSON, body.to_string()).unwrap();
         assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
         serde_json::from_str::<Value>(&answer.body).unwrap()
     };
