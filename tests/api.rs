@@ -48,7 +48,7 @@ fn every_answer_has_the_form_that_the_document_says() {
     let checked = conform(&served, &document, |path| {
         (!path.contains("{replay}")).then(|| ("/api/v1".to_owned(), path.to_owned()))
     });
-    assert!(checked >= 15, "only {checked} answers");
+    assert!(checked >= 13, "only {checked} answers");
 }
 
 /// Asks for everything that answers with JSON and compares it with the document; returns how many answers there were.

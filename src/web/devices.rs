@@ -126,7 +126,7 @@ pub struct List {
 /// # Errors
 /// Where the store cannot be read.
 pub fn list(site: &Site, wanted: &Wanted) -> Result<List, StoreError> {
-    let open = OpenAlerts::new(&site.store.read(|reader| reader.open_by_pair())?);
+    let open = OpenAlerts::of_site(site)?;
     let names = site.names();
     let devices = site.inventory.lock().unwrap_or_else(PoisonError::into_inner).devices(&names);
     let known = devices.len();

@@ -1,9 +1,11 @@
 //! Open alerts by the addresses that they are about: what lists and the map of devices show beside each.
 
+use super::site::Site;
 use crate::address::Address;
 use crate::alert::Severity;
-use crate::store::PairCount;
+use crate::store::{PairCount, StoreError};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Open alerts of a device, or between two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,12 +30,31 @@ pub struct OpenAlerts {
     by_pair: HashMap<(Address, Address), Open>,
 }
 
+/// What was open when somebody last asked.
+#[derive(Debug, Default)]
+pub(super) struct Asked(Mutex<Option<(u64, Arc<OpenAlerts>)>>);
+
 /// The same whoever of the two comes first.
 fn pair(a: Address, b: Address) -> (Address, Address) {
     if a <= b { (a, b) } else { (b, a) }
 }
 
 impl OpenAlerts {
+    /// What is open in the store of a site; read again where something has changed there. It blocks.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn of_site(site: &Site) -> Result<Arc<OpenAlerts>, StoreError> {
+        let news = *site.store.news().borrow();
+        let known = site.open_alerts.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, open)) = known.filter(|(number, _)| *number == news) {
+            return Ok(open);
+        }
+        let open = Arc::new(OpenAlerts::new(&site.store.read(|reader| reader.open_by_pair())?));
+        *site.open_alerts.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((news, open.clone()));
+        Ok(open)
+    }
+
     /// From what the store counts. What is no address is left out.
     pub fn new(counts: &[PairCount]) -> OpenAlerts {
         let mut all = OpenAlerts::default();

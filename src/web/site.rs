@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::health::{Health, Snapshot, Trouble, Weight};
 use super::live::Live;
 use super::names::FromRules;
+use super::open_alerts;
 use super::overview::Moment;
 use super::overview::{Incident, Since};
 use super::state::Open;
@@ -66,6 +67,8 @@ pub struct Site {
     pub live: Live,
     /// How the plant was a moment ago.
     pub(super) moment: Moment,
+    /// What was open when somebody last asked.
+    pub(super) open_alerts: open_alerts::Asked,
 }
 
 /// When shifts begin where nobody says otherwise: hours and minutes.
@@ -102,6 +105,7 @@ impl Site {
             evidence: None,
             live: Live::default(),
             moment: Moment::default(),
+            open_alerts: open_alerts::Asked::default(),
         }
     }
 

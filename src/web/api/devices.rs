@@ -312,7 +312,7 @@ pub async fn one(
 }
 
 fn read(site: &Site, address: Address) -> Result<Option<WholeDevice>, StoreError> {
-    let open = open_alerts::OpenAlerts::new(&site.store.read(|reader| reader.open_by_pair())?);
+    let open = open_alerts::OpenAlerts::of_site(site)?;
     let names = site.names();
     let inventory = site.inventory.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((device, conversations)) = inventory.device(address, &names) else { return Ok(None) };

@@ -20,7 +20,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// Conversations that are shown.
 const CONVERSATIONS: usize = 200;
@@ -64,7 +64,7 @@ struct Found {
     conversations: Vec<(Key, Record)>,
     points: Vec<points::Row>,
     point_count: usize,
-    open: OpenAlerts,
+    open: Arc<OpenAlerts>,
     alerts: Vec<AlertRecord>,
 }
 
@@ -82,9 +82,8 @@ fn find(site: &Site, address: Address, names: &FromRules) -> Result<Option<Found
         (key.proto.is_none(), std::cmp::Reverse(record.messages()), key.client, key.server, key.port)
     });
     let filter = Filter { host: Some(address.to_string()), ..Filter::default() };
-    let (open, alerts) = site.store.read(|reader| {
-        Ok((OpenAlerts::new(&reader.open_by_pair()?), reader.alerts(&filter, None, ALERTS)?.items))
-    })?;
+    let open = OpenAlerts::of_site(site)?;
+    let alerts = site.store.read(|reader| Ok(reader.alerts(&filter, None, ALERTS)?.items))?;
     Ok(Some(Found { device, conversations, points, point_count, open, alerts }))
 }
 

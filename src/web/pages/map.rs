@@ -56,7 +56,7 @@ pub async fn page(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
 /// # Errors
 /// Where the store cannot be read.
 pub fn read(site: &Site, only: Option<&str>) -> Result<Plan, StoreError> {
-    let open = OpenAlerts::new(&site.store.read(|reader| reader.open_by_pair())?);
+    let open = OpenAlerts::of_site(site)?;
     let names = site.names();
     let facts = Facts::read(&site.inventory.lock().unwrap_or_else(PoisonError::into_inner), &names);
     Ok(plan(&facts, names.0.as_deref(), &open, only))

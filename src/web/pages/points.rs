@@ -67,8 +67,7 @@ pub async fn page(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
 async fn all(site: &std::sync::Arc<Site>, now: Timestamp) -> Result<Markup, Failure> {
     let (counts, open) = blocking(site, |site| {
         let counts = site.inventory.lock().unwrap_or_else(PoisonError::into_inner).points_by_device();
-        let open = site.store.read(|reader| reader.open_by_pair())?;
-        Ok::<_, StoreError>((counts, OpenAlerts::new(&open)))
+        Ok::<_, StoreError>((counts, OpenAlerts::of_site(site)?))
     })
     .await?;
     let names = site.names();
