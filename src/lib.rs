@@ -57,6 +57,7 @@ pub mod address;
 pub mod alert;
 pub mod capture;
 pub mod cli;
+pub mod courtesy;
 pub mod event;
 pub mod inventory;
 pub mod metrics;

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What each module may use beside itself. `address` is shared by all.
+/// What each module may use beside itself. `address` is shared by all, `courtesy` by all that start threads.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("address", &[][..]),
+        ("courtesy", &[]),
         ("event", &["address"][..]),
         ("protocol", &["address", "event"]),
         ("packet", &["address"]),
@@ -19,15 +20,16 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("inventory", &["address", "event"]),
         ("metrics", &["address", "event"]),
         ("alert", &["address", "event", "policy", "detect"]),
-        ("output", &["address", "alert", "event", "inventory"]),
-        ("store", &["address", "alert", "event", "inventory"]),
-        ("web", &["address", "event", "policy", "store", "alert", "inventory", "metrics"]),
+        ("output", &["address", "alert", "courtesy", "event", "inventory"]),
+        ("store", &["address", "alert", "courtesy", "event", "inventory"]),
+        ("web", &["address", "courtesy", "event", "policy", "store", "alert", "inventory", "metrics"]),
         (
             "sensor",
             &[
                 "address",
                 "alert",
                 "capture",
+                "courtesy",
                 "detect",
                 "event",
                 "inventory",

@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod inventory;
 pub mod learn;
+pub mod output;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -42,6 +43,9 @@ enum Command {
     /// Work on rule files.
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Try out where alerts go.
+    #[command(subcommand)]
+    Output(output::Command),
     /// Look after the store of a live sensor: copy it, see whether it is sound.
     #[command(subcommand)]
     Store(store::Command),
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Learn(arguments) => learn::run(&arguments),
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Rules(command) => rules::run(&command),
+        Command::Output(command) => output::run(&command),
         Command::Store(command) => store::run(&command),
         Command::User(command) => user::run(&command),
         Command::Token(command) => token::run(&command),

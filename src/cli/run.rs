@@ -11,6 +11,7 @@ use crate::protocol::vocabularies;
 use crate::sensor::config::{Config, ConfigError, InterfaceTable, StoreTable};
 use crate::sensor::entrance::Entrance;
 use crate::sensor::live::{self, Output, Sensor, Setup, Stop};
+use crate::sensor::outlets::{self, Outlets};
 use crate::store::Store;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
@@ -55,9 +56,15 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let inventory = config.sensor.inventory.then(live::inventory);
     let store = open_store(&config.store, inventory.as_deref())?;
+    let rules = replay::load_rules(&config.rules.paths)?;
+    let to = config.outputs(&name);
+    for doubt in outlets::doubts(&to, rules.as_deref()) {
+        eprintln!("wayside: {doubt}");
+    }
+    let outlets = Outlets::start(to, &config.queues.folder).map_err(Failure::failed)?;
     let setup = Setup {
         interfaces: (0u16..).zip(&config.interface).map(|(place, table)| interface(place, table)).collect(),
-        rules: replay::load_rules(&config.rules.paths)?,
+        rules,
         rule_paths: config.rules.paths.clone(),
         name,
         workers: arguments.workers.map_or(config.sensor.workers, usize::from),
@@ -68,6 +75,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         access: entrance.access,
         tls: entrance.tls,
         outputs: outputs(config.alerts.file.as_deref())?,
+        outlets,
         events,
         audit,
         inventory,
@@ -171,7 +179,8 @@ fn append(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
     }
 }
 
-fn host_name() -> String {
+/// The name of this machine.
+pub fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "wayside".into(),

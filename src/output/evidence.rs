@@ -5,6 +5,7 @@
 //! octets: the oldest of its own files go, by their ids, which sort by time. Other files in it are left alone.
 
 use super::pcapng::{Packet, PcapngWriter};
+use crate::courtesy;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -261,6 +262,7 @@ impl Shelf {
         let counts = Arc::new(Counts::default());
         let counted = counts.clone();
         let work = move || {
+            courtesy::give_way();
             for bundle in given {
                 store(&mut folder, &bundle, &names, behind == Behind::Lose, &counted);
             }

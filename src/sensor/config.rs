@@ -2,6 +2,7 @@
 
 use super::evidence::Keeping;
 use crate::output::evidence::{EvidenceError, Folder};
+use crate::output::settings::{Output, OutputTable};
 use crate::policy::nearest;
 use crate::web::access;
 use crate::{store, stream};
@@ -27,6 +28,12 @@ pub struct Config {
     /// `[alerts]`.
     #[serde(default)]
     pub alerts: AlertsTable,
+    /// `[[output]]`, any number.
+    #[serde(default)]
+    pub output: Vec<OutputTable>,
+    /// `[queues]`.
+    #[serde(default)]
+    pub queues: QueuesTable,
     /// `[events]`.
     #[serde(default)]
     pub events: EventsTable,
@@ -113,6 +120,20 @@ pub struct AlertsTable {
     pub file: Option<PathBuf>,
     /// Seconds without another message after which a grouped alert is closed.
     pub window: Option<u32>,
+}
+
+/// `[queues]`: what waits for outputs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct QueuesTable {
+    /// The folder that holds a queue for each output.
+    pub folder: PathBuf,
+}
+
+impl Default for QueuesTable {
+    fn default() -> Self {
+        QueuesTable { folder: "queues".into() }
+    }
 }
 
 /// `[events]`: the log of every message.
@@ -461,7 +482,9 @@ impl Config {
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let mut config = Config::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Config { rules, alerts, events, audit, evidence, store, web, .. } = &mut config;
+        let Config { rules, alerts, events, audit, evidence, store, web, output, queues, .. } = &mut config;
+        output.iter_mut().for_each(|table| table.within(folder));
+        queues.folder = folder.join(&queues.folder);
         for file in [&mut store.file, &mut web.certificate, &mut web.key].into_iter().flatten() {
             *file = folder.join(&*file);
         }
@@ -500,10 +523,36 @@ impl Config {
         if let Some((key, message)) = config.store.wrong().or_else(|| config.limits.wrong()) {
             return Err(wrong(place(key), message));
         }
+        for (place, table) in config.output.iter().enumerate() {
+            let at = text.match_indices("[[output]]").nth(place).map_or(0, |(at, _)| at);
+            let rest = text.get(at..).unwrap_or_default();
+            let of_key = |key: &str| {
+                let line = |line: &str| {
+                    line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+                };
+                let before: usize =
+                    rest.split_inclusive('\n').take_while(|one| !line(one)).map(str::len).sum();
+                if before < rest.len() { at + before } else { at }
+            };
+            if let Err((key, message)) = table.read("") {
+                return Err(wrong(of_key(key), message));
+            }
+            if config.output.iter().take(place).any(|other| other.name == table.name) {
+                return Err(wrong(
+                    of_key("name"),
+                    format!("there are two outputs '{}'; give one another name", table.name),
+                ));
+            }
+        }
         if let Some((key, message)) = config.evidence.wrong() {
             return Err(Config::wrong(path, text, "evidence", key, message));
         }
         Ok(config)
+    }
+
+    /// The outputs; `sensor` is the name of the sensor. They have been looked at when the configuration was read.
+    pub fn outputs(&self, sensor: &str) -> Vec<Output> {
+        self.output.iter().filter_map(|table| table.read(sensor).ok()).collect()
     }
 
     /// What is wrong with a key of a table, and in which line of the text it stands.

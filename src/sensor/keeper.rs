@@ -1,6 +1,7 @@
 //! Keeps in the store what is no alert: the inventory every minute, rules in force, the audit trail. On a thread of its
 //! own, so that nobody who decodes waits for a disk.
 
+use crate::courtesy;
 use crate::inventory::Inventory;
 use crate::policy::Text;
 use crate::protocol::vocabularies;
@@ -90,6 +91,7 @@ impl Write for Trail {
 }
 
 fn keep(store: &Store, inventory: Option<&Mutex<Inventory>>, notes: &Receiver<Note>) {
+    courtesy::give_way();
     let mut due = Instant::now() + OFTEN;
     let mut round = 0u32;
     let stock = |points| {

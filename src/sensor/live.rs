@@ -13,14 +13,17 @@
 
 use super::config::{EvidenceTable, Limits};
 use super::keeper::{Keeper, Note};
+use super::outlets::Outlets;
 use super::pipeline::{self, Parts, Pipeline};
 use super::player::Player;
 use super::reload::{self, Change};
 use super::report::bounds;
+use super::stock::Stock;
 use super::vitals::Vitals;
 use crate::address::Timestamp;
 use crate::alert::{Alert, Desk, Grouping};
 use crate::capture::{CaptureError, Frame, Interface, Link, Live, Next, drop_privileges};
+use crate::courtesy;
 use crate::inventory::{self, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::AuditLog;
@@ -75,6 +78,8 @@ pub struct Setup {
     pub tls: Option<Tls>,
     /// The outputs that get every alert, by name.
     pub outputs: Vec<Output>,
+    /// The outputs with a queue on the disk.
+    pub outlets: Outlets,
     /// Gets every message, where asked for.
     pub events: Option<EventLog>,
     /// Gets what people did that changes what is watched for.
@@ -183,7 +188,11 @@ impl Sensor {
         let evidence = setup.evidence.open()?;
         let metrics = Arc::new(Metrics::new());
         let ready = Ready::default();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .on_thread_start(courtesy::give_way)
+            .enable_all()
+            .build()?;
         let store = match &setup.store {
             Some(store) => store.clone(),
             None => Store::in_memory()?,
@@ -234,7 +243,7 @@ impl Sensor {
             keeper.tell(Note::rules(rules.rules().len(), files));
         }
         let (alerts, alert_thread) =
-            hand_out(setup.outputs, store.clone(), &metrics, setup.limits.alert_queue)?;
+            hand_out(setup.outputs, setup.outlets.clone(), site.clone(), &metrics, setup.limits.alert_queue)?;
         let (changes, changed) = std::sync::mpsc::channel();
         let reloading = reload::start(setup.rule_paths, changes, stop.clone());
         let parts = Parts {
@@ -261,7 +270,8 @@ impl Sensor {
             audit.rules(now(), true, parts.rules.as_ref().map_or(0, |rules| rules.rules().len()));
         }
         let mut pipeline = Pipeline::with_workers(parts, setup.workers)?;
-        if setup.inventory.is_some() {
+        let stock = setup.inventory.map(|inventory| Stock::start(inventory, metrics.clone())).transpose()?;
+        if stock.is_some() {
             pipeline.take_stock(inventory::Limits::live().often());
         }
         if let Some(folder) = evidence {
@@ -275,7 +285,7 @@ impl Sensor {
             number: 0,
             lag: 0.0,
             audit,
-            inventory: setup.inventory,
+            stock,
             store,
             keeper,
             limits: setup.limits,
@@ -283,6 +293,7 @@ impl Sensor {
             vitals: Vitals::new(site.health.clone(), site.trends.clone(), now()),
             site,
             outputs,
+            outlets: setup.outlets.clone(),
         };
         worker.run(&taken, &changed);
         ready.set(false);
@@ -301,12 +312,16 @@ impl Sensor {
             tracing::error!("cannot write the events: {error}");
         }
         worker.report();
+        if let Some(stock) = worker.stock.take() {
+            stock.finish(now(), &mut worker.pipeline);
+        }
         if let Some(Err(error)) = worker.audit.map(AuditLog::finish) {
             tracing::error!("cannot write the audit trail: {error}");
         }
         let mut pipeline = worker.pipeline;
         pipeline.close_emit();
         let _ = alert_thread.join();
+        setup.outlets.finish();
         worker.keeper.finish();
         worker.store.close();
         runtime.shutdown_timeout(Duration::from_secs(1));
@@ -419,7 +434,8 @@ pub type Output = (&'static str, Box<dyn FnMut(&Alert) -> std::io::Result<()> + 
 /// Starts the thread that hands alerts to the outputs; returns its entrance.
 fn hand_out(
     mut outputs: Vec<Output>,
-    store: Store,
+    outlets: Outlets,
+    site: Arc<Site>,
     metrics: &Arc<Metrics>,
     queue: usize,
 ) -> Result<(Entrance, JoinHandle<()>), std::io::Error> {
@@ -427,11 +443,12 @@ fn hand_out(
     let waiting = Arc::new(AtomicU64::new(0));
     let names: Vec<&'static str> = outputs.iter().map(|(name, _)| *name).collect();
     let thread = {
-        let (metrics, waiting) = (metrics.clone(), waiting.clone());
+        let (metrics, waiting, outlets) = (metrics.clone(), waiting.clone(), outlets.clone());
         thread::Builder::new().name("alerts".into()).spawn(move || {
             for alert in exit {
                 // First, since it never waits and what it loses it counts itself.
-                store.record(&alert);
+                site.store.record(&alert);
+                outlets.put(&alert, site.rules.load().as_deref());
                 for (name, output) in &mut outputs {
                     match output(&alert) {
                         Ok(()) => metrics.output_sent.with_label_values(&[*name]).inc(),
@@ -457,6 +474,7 @@ fn hand_out(
             for name in &names {
                 metrics.output_lost.with_label_values(&[*name]).inc();
             }
+            outlets.miss();
             if !said {
                 said = true;
                 tracing::warn!(
@@ -477,7 +495,7 @@ struct Worker {
     number: u64,
     lag: f64,
     audit: Option<AuditLog>,
-    inventory: Option<Arc<Mutex<Inventory>>>,
+    stock: Option<Stock>,
     store: Store,
     keeper: Keeper,
     limits: Limits,
@@ -486,6 +504,7 @@ struct Worker {
     vitals: Vitals,
     site: Arc<Site>,
     outputs: Vec<String>,
+    outlets: Outlets,
 }
 
 impl Worker {
@@ -573,13 +592,17 @@ impl Worker {
             raise(&dropped("interface"), load(&tap.dropped_by_interface));
         }
         super::report::report(metrics, &mut self.pipeline);
-        super::report::stock(metrics, &mut self.pipeline, self.inventory.as_deref());
+        if let Some(stock) = &mut self.stock {
+            stock.take(now(), &mut self.pipeline);
+        }
         super::report::store(metrics, &self.store);
         super::report::audit(metrics, &mut self.pipeline, self.audit.as_mut(), now());
         self.say_bounds();
         let interfaces = self.taps.iter().map(|tap| tap.health()).collect();
-        let parts = (&mut self.pipeline, &*self.metrics, self.inventory.as_deref(), &self.limits);
-        self.vitals.note(now(), self.lag, interfaces, &self.outputs, parts);
+        let one_sided = self.stock.as_ref().map_or(0, Stock::one_sided);
+        let parts = (&mut self.pipeline, &*self.metrics, one_sided, &self.limits);
+        let carried = self.outlets.report(&self.metrics);
+        self.vitals.note(now(), self.lag, interfaces, (&self.outputs, carried), parts);
     }
 }
 

@@ -5,12 +5,11 @@ use super::evidence;
 use super::pipeline::{self, Counts, Pipeline};
 use crate::address::Timestamp;
 use crate::alert::AlertKind;
-use crate::inventory::Inventory;
+use crate::inventory::{Harvest, Inventory};
 use crate::metrics::{Metrics, raise};
 use crate::output::audit::{AuditLog, Passed};
 use crate::policy::{Relaxed, Severity};
 use crate::store::Store;
-use std::sync::{Mutex, PoisonError};
 
 /// Writes what maintenance windows let pass since the last time, and counts it.
 pub fn audit(metrics: &Metrics, pipeline: &mut Pipeline, log: Option<&mut AuditLog>, now: Timestamp) {
@@ -97,11 +96,8 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
     }
 }
 
-/// Adds what the workers gathered to the inventory, as of [`Pipeline::gather`].
-pub fn stock(metrics: &Metrics, pipeline: &mut Pipeline, inventory: Option<&Mutex<Inventory>>) {
-    let Some(inventory) = inventory else { return };
-    let harvest = pipeline.harvest();
-    let mut inventory = inventory.lock().unwrap_or_else(PoisonError::into_inner);
+/// Adds what the workers gathered to the inventory.
+pub fn stock(metrics: &Metrics, harvest: &[Harvest], inventory: &mut Inventory) {
     harvest.iter().for_each(|harvest| inventory.merge(harvest));
     metrics.devices.set(i64::try_from(inventory.len()).unwrap_or(i64::MAX));
     let forgotten = inventory.forgotten();

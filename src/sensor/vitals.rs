@@ -3,16 +3,12 @@
 use super::pipeline::{self, Pipeline};
 use super::report::bounds;
 use crate::address::Timestamp;
-use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::sensor::config::Limits;
 use crate::web::health::{Health, Interface, Output, Snapshot};
 use crate::web::trends::{Step, Trends};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Nanoseconds back within which a conversation counts as going on.
-const RECENT: i64 = 300_000_000_000;
 
 /// Writes down how the sensor is.
 pub struct Vitals {
@@ -41,13 +37,10 @@ impl Vitals {
         now: Timestamp,
         lag: f64,
         interfaces: Vec<Interface>,
-        outputs: &[String],
-        parts: (&mut Pipeline, &Metrics, Option<&Mutex<Inventory>>, &Limits),
+        (outputs, carried): (&[String], Vec<Output>),
+        parts: (&mut Pipeline, &Metrics, usize, &Limits),
     ) {
-        let (pipeline, metrics, inventory, limits) = parts;
-        let recent = Timestamp::from_nanos(now.nanos.saturating_sub(RECENT));
-        let one_sided =
-            inventory.map_or(0, |all| all.lock().unwrap_or_else(PoisonError::into_inner).one_sided(recent));
+        let (pipeline, metrics, one_sided, limits) = parts;
         let reached = bounds(pipeline).into_iter().filter(|bound| bound.reached > 0);
         let bounds = reached.map(|bound| bound.sentence(limits)).collect();
         let counts = pipeline.counts();
@@ -64,7 +57,7 @@ impl Vitals {
             hits: pipeline.rules().map(|(_, hits)| hits).unwrap_or_default(),
             rules_refused: self.refused,
             bounds,
-            outputs: outputs.iter().map(|name| output(metrics, name)).collect(),
+            outputs: outputs.iter().map(|name| output(metrics, name)).chain(carried).collect(),
             ..Snapshot::default()
         };
         let mut trends = self.trends.lock().unwrap_or_else(PoisonError::into_inner);

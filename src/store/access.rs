@@ -3,6 +3,7 @@
 
 use super::audit::{self, AuditEntry};
 use super::life::Actor;
+use super::queue::Care;
 use super::{Reader, Store, StoreError, now};
 use rusqlite::{ErrorCode, OptionalExtension, Row, Transaction, params};
 use serde_json::json;
@@ -165,7 +166,7 @@ impl Store {
         password: &str,
     ) -> Result<User, StoreError> {
         let (actor, name, password) = (actor.clone(), name.to_owned(), password.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let user = User { name, role, password, created: now(), disabled: None };
             tx.execute(
                 "INSERT INTO user (name, role, password, created) VALUES (?1, ?2, ?3, ?4)",
@@ -183,7 +184,7 @@ impl Store {
     /// Where there is none of that name, or the store is busy or full.
     pub fn set_password(&self, actor: &Actor, name: &str, password: &str) -> Result<(), StoreError> {
         let (actor, name, password) = (actor.clone(), name.to_owned(), password.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             user(tx, &name)?;
             tx.execute("UPDATE user SET password = ?2 WHERE name = ?1", params![name, password])?;
             tx.execute("DELETE FROM session WHERE user = ?1", [&name])?;
@@ -203,7 +204,7 @@ impl Store {
         disabled: bool,
     ) -> Result<User, StoreError> {
         let (actor, name) = (actor.clone(), name.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let before = user(tx, &name)?;
             let disabled = disabled.then(|| before.disabled.unwrap_or_else(now));
             let after = User { role, disabled, ..before.clone() };
@@ -224,7 +225,7 @@ impl Store {
     /// Where there is none of that name, nobody who may administer would be left, or the store is busy or full.
     pub fn remove_user(&self, actor: &Actor, name: &str) -> Result<(), StoreError> {
         let (actor, name) = (actor.clone(), name.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let before = user(tx, &name)?;
             tx.execute("DELETE FROM user WHERE name = ?1", [&name])?;
             keeps_an_administrator(tx, &before)?;
@@ -245,7 +246,7 @@ impl Store {
         expires: Option<i64>,
     ) -> Result<Token, StoreError> {
         let (actor, name, hash) = (actor.clone(), name.to_owned(), hash.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let created = now();
             tx.execute(
                 "INSERT INTO token (name, role, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -264,7 +265,7 @@ impl Store {
     /// Where there is none of that number, or the store is busy or full.
     pub fn remove_token(&self, actor: &Actor, id: i64) -> Result<(), StoreError> {
         let actor = actor.clone();
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let before = tx
                 .query_row(&format!("{TOKEN} WHERE id = ?1"), [id], Token::read)
                 .optional()?

@@ -1,7 +1,7 @@
 //! Reading alerts: lists, one with its life, its neighbours in time.
 
-use super::filter::Filter;
-use super::number::unsigned;
+use super::filter::{Filter, Query};
+use super::number::{signed, unsigned};
 use super::{Life, Reader, StoreError};
 use crate::alert::Severity;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
@@ -212,9 +212,22 @@ impl Reader<'_> {
     /// # Errors
     /// Where the file cannot be read.
     pub fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        let query = filter.query(None);
-        let mut statement = self.db.prepare_cached(&format!("SELECT count(*) {}", query.from))?;
-        let count: i64 = statement.query_row(params_from_iter(query.values), |row| row.get(0))?;
+        self.count_up_to(filter, u64::MAX)
+    }
+
+    /// The same, but not on: `most` may mean more than that. For a search, whose every find has to be looked at.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, StoreError> {
+        let Query { from, mut values, .. } = filter.query(None);
+        let mut sql = format!("SELECT count(*) {from}");
+        if most < u64::MAX {
+            sql = format!("SELECT count(*) FROM (SELECT 1 {from} LIMIT ?)");
+            values.push(signed(most).into());
+        }
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
         Ok(unsigned(count))
     }
 

@@ -2,6 +2,7 @@
 
 use super::alerts::{Cursor, PAGE, Page};
 use super::life::Actor;
+use super::queue::Care;
 use super::{Reader, Role, Store, StoreError, now};
 use rusqlite::{Transaction, params};
 
@@ -65,7 +66,7 @@ impl Store {
     /// Where the store is busy or full.
     pub fn audit(&self, actor: &Actor, entry: AuditEntry) -> Result<(), StoreError> {
         let actor = actor.clone();
-        self.write(true, move |tx| write(tx, &actor, now(), &entry))
+        self.write(Care::Durable, move |tx| write(tx, &actor, now(), &entry))
     }
 }
 

@@ -20,9 +20,9 @@ pub struct Changes {
     /// Alerts that were raised and suppressed.
     pub suppressed: BySeverity,
     /// Times that an alert was acknowledged.
-    pub acknowledged: BySeverity,
+    pub acknowledged: u64,
     /// Times that an alert was closed.
-    pub closed: BySeverity,
+    pub closed: u64,
     /// Devices seen for the first time.
     pub devices: u64,
 }
@@ -131,18 +131,15 @@ impl Reader<'_> {
             let counts = if row.get(1)? { &mut changes.suppressed } else { &mut changes.raised };
             counts[severity(row.get(0)?).index()] += unsigned(row.get(2)?);
         }
-        let mut statement = self.db.prepare_cached(
-            "SELECT a.severity, l.after, count(*) FROM alert_log l JOIN alert a ON a.row = l.row WHERE l.at >= ?1 \
-             GROUP BY 1, 2",
-        )?;
+        let mut statement =
+            self.db.prepare_cached("SELECT after, count(*) FROM alert_log WHERE at >= ?1 GROUP BY after")?;
         let mut rows = statement.query([time])?;
         while let Some(row) = rows.next()? {
-            let counts = match Life::of_number(row.get(1)?) {
-                Life::New => continue,
-                Life::Acknowledged => &mut changes.acknowledged,
-                Life::Closed => &mut changes.closed,
-            };
-            counts[severity(row.get(0)?).index()] += unsigned(row.get(2)?);
+            match Life::of_number(row.get(0)?) {
+                Life::New => {}
+                Life::Acknowledged => changes.acknowledged = unsigned(row.get(1)?),
+                Life::Closed => changes.closed = unsigned(row.get(1)?),
+            }
         }
         let devices: i64 = self
             .db

@@ -116,6 +116,7 @@ impl Filter {
     /// Whether what is asked for is likely a small part of all alerts, so that the index of states helps.
     fn is_rare(&self) -> bool {
         self.states.first().is_some_and(|state| *state != Life::Closed)
+            && self.suppressed != Some(true)
             && self.text.is_none()
             && self.host.is_none()
             && self.rule.is_none()

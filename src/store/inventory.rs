@@ -1,6 +1,7 @@
 //! The inventory, kept: devices, conversations, points and what devices say of themselves. What was not seen since it
 //! was kept last is not written again.
 
+use super::queue::Care;
 use super::{Store, StoreError};
 use crate::event::Vocabulary;
 use crate::inventory::{Inventory, SavedRow};
@@ -55,7 +56,7 @@ impl Store {
             let rows = inventory.lock().unwrap_or_else(PoisonError::into_inner).rows(portion);
             let rows: Vec<SavedRow> = rows.iter().filter_map(|row| row.saved(words)).collect();
             count += rows.len();
-            self.write(false, move |tx| rows.iter().try_for_each(|row| put(tx, row)))?;
+            self.write(Care::News, move |tx| rows.iter().try_for_each(|row| put(tx, row)))?;
         }
         let until = last.map_or(i64::MIN, |last| last.saturating_sub(LATE));
         kept.until = kept.until.max(until);

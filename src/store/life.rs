@@ -2,6 +2,7 @@
 //! trail with what was before, in the same transaction.
 
 use super::audit::{self, AuditEntry};
+use super::queue::Care;
 use super::suppression::{self, SuppressionKey};
 use super::{Filter, Role, Store, StoreError, now};
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
@@ -151,7 +152,7 @@ impl Store {
     /// Where the store is busy or full, or the change makes no sense; then nothing was changed.
     pub fn change(&self, actor: &Actor, change: Change) -> Result<Changed, StoreError> {
         let actor = actor.clone();
-        self.write(true, move |tx| match change {
+        self.write(Care::Durable, move |tx| match change {
             Change::Acknowledge { which, note } => step(tx, &actor, &which, Life::Acknowledged, note),
             Change::Close { which, note } => step(tx, &actor, &which, Life::Closed, note),
             Change::Reopen { which, note } => step(tx, &actor, &which, Life::New, note),

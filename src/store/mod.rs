@@ -61,7 +61,7 @@ use crate::alert::Alert;
 use alert_row::AlertRow;
 use connection::{Place, Readers};
 use health::Gauge;
-use queue::{Job, Queue};
+use queue::{Care, Job, Queue};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,7 +173,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be written for too long.
     pub fn settle(&self) -> Result<(), StoreError> {
-        self.write(false, |_| Ok(()))
+        self.write(Care::Quiet, |_| Ok(()))
     }
 
     /// Reads, at one moment. The closure may ask several things; they fit together.
@@ -200,19 +200,24 @@ impl Store {
         self.0.close();
     }
 
-    /// Has the writer do this in one transaction; returns when it is done. `durable`: when it is on the disk.
+    /// Has the writer do this in one transaction; returns when it is done.
     fn write<T: Send + 'static>(
         &self,
-        durable: bool,
+        care: Care,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = sync_channel(1);
         let taken = Arc::new(AtomicBool::new(false));
-        let run = Box::new(move |db: &mut Connection| {
+        let run = Box::new(move |db: &mut Connection, say_news: &dyn Fn()| {
+            let result = in_transaction(db, change);
+            if result.is_ok() {
+                // Before the answer, so that whoever has it sees what he changed.
+                say_news();
+            }
             // Whoever asked may wait no longer: then nobody takes the answer.
-            let _ = reply.send(in_transaction(db, change));
+            let _ = reply.send(result);
         });
-        let job = Job { durable, taken: taken.clone(), run };
+        let job = Job { care, taken: taken.clone(), run };
         self.0.queue.ask(job).map_err(|_| StoreError::Closed)?;
         match answer.recv_timeout(PATIENCE) {
             Ok(result) => result,

@@ -14,13 +14,28 @@ pub(super) const GATHER: Duration = Duration::from_millis(250);
 /// Alerts that are written in one transaction.
 pub(super) const BATCH: usize = 500;
 
+/// How work is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Care {
+    /// It is on the disk before it is said to be done; what pages show changes.
+    Durable,
+    /// It outlives the program; what pages show changes.
+    News,
+    /// It outlives the program; nobody is shown it.
+    Quiet,
+}
+
+/// Does something in the file and says so to whoever asked for it. The second is to be called in between, where
+/// something has changed.
+pub(super) type Run = Box<dyn FnOnce(&mut Connection, &dyn Fn()) + Send>;
+
 /// Work that somebody waits for. It is done after the alerts that were put in before it.
 pub(super) struct Job {
-    /// Whether what it writes must be on the disk before it is said to be done.
-    pub durable: bool,
+    /// How it is done.
+    pub care: Care,
     /// Set by whoever is first: the writer that begins, or the asker who waits no longer.
     pub taken: Arc<AtomicBool>,
-    pub run: Box<dyn FnOnce(&mut Connection) + Send>,
+    pub run: Run,
 }
 
 impl Job {

@@ -4,6 +4,7 @@ use super::alerts::{Cursor, PAGE, Page};
 use super::audit::{self, AuditEntry};
 use super::life::Actor;
 use super::number::{signed, unsigned};
+use super::queue::Care;
 use super::{Reader, Store, StoreError, now};
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
@@ -61,7 +62,7 @@ impl Store {
         if files.iter().map(|file| file.text.len()).sum::<usize>() > LARGEST {
             return Err(StoreError::Wrong("the rule files are larger than 16 MiB together".into()));
         }
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let at = now();
             let rules = rules as u64;
             let last: Option<(String, i64)> = tx

@@ -4,6 +4,7 @@
 use super::access::{User, say, user};
 use super::audit::{self, AuditEntry};
 use super::life::Actor;
+use super::queue::Care;
 use super::{Reader, Store, StoreError, now};
 use rusqlite::{OptionalExtension, Row, params};
 use std::fmt;
@@ -59,7 +60,7 @@ impl Store {
         note: Option<String>,
     ) -> Result<(), StoreError> {
         let password = password.to_owned();
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let known = user(tx, &session.user)?;
             if known.password != password || known.disabled.is_some() {
                 return Err(StoreError::Wrong(format!("user '{}' was changed meanwhile", known.name)));
@@ -87,7 +88,7 @@ impl Store {
     /// Where the store is busy or full.
     pub fn use_session(&self, hash: &str, at: i64, expires: i64) -> Result<(), StoreError> {
         let hash = hash.to_owned();
-        self.write(false, move |tx| {
+        self.write(Care::Quiet, move |tx| {
             tx.execute(
                 "UPDATE session SET last_used = max(last_used, ?2), expires = ?3 WHERE hash = ?1",
                 params![hash, at, expires],
@@ -102,7 +103,7 @@ impl Store {
     /// Where the store is busy or full.
     pub fn end_session(&self, actor: Option<&Actor>, hash: &str) -> Result<bool, StoreError> {
         let (actor, hash) = (actor.cloned(), hash.to_owned());
-        self.write(true, move |tx| {
+        self.write(Care::Durable, move |tx| {
             let found = tx.query_row("SELECT user FROM session WHERE hash = ?1", [&hash], |row| row.get(0));
             let Some(name) = found.optional()? else { return Ok(false) };
             let known = user(tx, &String::clone(&name))?;

@@ -2,8 +2,9 @@
 
 use super::alert_row::AlertRow;
 use super::health::{Gauge, State};
-use super::queue::{Job, Queue};
+use super::queue::{BATCH, Care, Job, Queue};
 use super::{Options, StoreError, retention};
+use crate::courtesy;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// How long it writes alerts before it lets others go first, where there are few.
+const PIECE: Duration = Duration::from_micros(500);
 /// How often it looks for what is too old.
 const TIDY: Duration = Duration::from_secs(60);
 /// How long it waits after the first failure, and at most.
@@ -36,6 +39,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        courtesy::give_way();
         loop {
             let turn = self.queue.turn(self.tidy.saturating_duration_since(Instant::now()));
             self.alerts(&turn.alerts);
@@ -86,7 +90,7 @@ impl Writer {
         if self.gauge.set(State::Healthy) {
             tracing::warn!("the store is written again");
         }
-        self.says_news();
+        say_news(&self.version);
     }
 
     fn one_by_one(&mut self, alerts: &[AlertRow], error: &rusqlite::Error) {
@@ -97,7 +101,15 @@ impl Writer {
 
     fn batch(&mut self, alerts: &[AlertRow]) -> Result<(), StoreError> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        alerts.iter().try_for_each(|alert| alert.write(&tx))?;
+        let mut begun = Instant::now();
+        for alert in alerts {
+            alert.write(&tx)?;
+            // Where there is time: in short pieces, so that on a machine with one core nobody waits long behind it.
+            if alerts.len() < BATCH && begun.elapsed() >= PIECE {
+                thread::sleep(begun.elapsed());
+                begun = Instant::now();
+            }
+        }
         Ok(tx.commit()?)
     }
 
@@ -129,18 +141,19 @@ impl Writer {
             return;
         }
         // What a person was told must outlive a power failure; for the rest it is enough to outlive the program.
-        if job.durable {
+        let (durable, shown) = (job.care == Care::Durable, job.care != Care::Quiet);
+        if durable {
             let _ = self.db.pragma_update(None, "synchronous", "FULL");
         }
-        (job.run)(&mut self.db);
-        if job.durable {
+        let Writer { db, version, .. } = self;
+        (job.run)(db, &|| {
+            if shown {
+                say_news(version);
+            }
+        });
+        if durable {
             let _ = self.db.pragma_update(None, "synchronous", "NORMAL");
-            self.says_news();
         }
-    }
-
-    fn says_news(&self) {
-        self.version.send_modify(|version| *version += 1);
     }
 
     fn tidy(&mut self) {
@@ -149,7 +162,7 @@ impl Writer {
                 self.gauge.retired.fetch_add(done.alerts, Ordering::Relaxed);
                 self.gauge.octets.store(done.octets, Ordering::Relaxed);
                 if done.alerts > 0 {
-                    self.says_news();
+                    say_news(&self.version);
                 }
                 if done.more { Duration::from_millis(20) } else { TIDY }
             }
@@ -160,6 +173,10 @@ impl Writer {
         };
         self.tidy = Instant::now() + pause;
     }
+}
+
+fn say_news(version: &watch::Sender<u64>) {
+    version.send_modify(|version| *version += 1);
 }
 
 /// Whether trying again cannot help.

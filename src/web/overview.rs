@@ -7,8 +7,8 @@ use super::trends::Trends;
 use super::words::{counted, span};
 use crate::address::Timestamp;
 use crate::alert::Severity;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// An open incident, as a line of a list.
 #[derive(Clone, Debug)]
@@ -102,33 +102,7 @@ pub(super) fn quiet(site: &Site, health: &Snapshot, trends: &Trends, now: Timest
     }
 }
 
-/// The last overview that was read: the head of every page asks for it.
-#[derive(Debug, Default)]
-pub(super) struct Moment(Mutex<Option<(u64, Instant, Arc<Overview>)>>);
-
-/// How long an overview is good, where nothing has changed in the store.
-const GOOD: Duration = Duration::from_secs(1);
-
 impl Overview {
-    /// How the plant is, no older than a second and than the last change in the store. It blocks.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub fn recent(site: &Site) -> Result<Arc<Overview>, crate::store::StoreError> {
-        let news = *site.store.news().borrow();
-        let known = site.moment.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some((number, at, seen)) if number == news && at.elapsed() < GOOD => Ok(seen),
-            _ => {
-                let at = Instant::now();
-                let seen = Arc::new(Overview::read(site)?);
-                let mut moment = site.moment.0.lock().unwrap_or_else(PoisonError::into_inner);
-                *moment = Some((news, at, seen.clone()));
-                Ok(seen)
-            }
-        }
-    }
-
     /// Reads it. It blocks: call it where that is allowed.
     ///
     /// # Errors
@@ -150,7 +124,7 @@ impl Overview {
             state: state(&seen.open, worst, &troubles, &quiet),
             open: seen.open,
             suppressed: seen.suppressed,
-            incidents: seen.incidents,
+            incidents: seen.incidents.clone(),
             shift,
             since: seen.since,
             health,

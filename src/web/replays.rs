@@ -6,6 +6,7 @@
 
 use super::site::{Site, Source};
 use super::trends::Trends;
+use crate::courtesy;
 use crate::inventory::{self, Inventory};
 use crate::policy::RuleSet;
 use crate::store::Store;
@@ -188,6 +189,7 @@ impl Replays {
         }
         let (player, turn) = (self.player.clone(), self.turn.clone());
         let run = move || {
+            courtesy::give_way();
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             replay.progress.say(Ended::Runs);
             let files = [replay.file.path().to_owned()];

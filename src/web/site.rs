@@ -7,7 +7,6 @@ use super::health::{Health, Snapshot, Trouble, Weight};
 use super::live::Live;
 use super::names::FromRules;
 use super::open_alerts;
-use super::overview::Moment;
 use super::overview::{Incident, Since};
 use super::state::Open;
 use super::trends::Trends;
@@ -20,7 +19,7 @@ use arc_swap::ArcSwapOption;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Incidents that the first page shows.
@@ -65,8 +64,8 @@ pub struct Site {
     pub evidence: Option<PathBuf>,
     /// Who listens for live parts.
     pub live: Live,
-    /// How the plant was a moment ago.
-    pub(super) moment: Moment,
+    /// What the store said when somebody last asked, and for which change in it and which shift.
+    seen: Mutex<Option<(u64, Timestamp, Arc<Seen>)>>,
     /// What was open when somebody last asked.
     pub(super) open_alerts: open_alerts::Asked,
 }
@@ -104,7 +103,7 @@ impl Site {
             shifts: SHIFTS.to_vec(),
             evidence: None,
             live: Live::default(),
-            moment: Moment::default(),
+            seen: Mutex::default(),
             open_alerts: open_alerts::Asked::default(),
         }
     }
@@ -200,8 +199,19 @@ impl Site {
         self.is_live().then_some((health.queue, health.written, health.lost))
     }
 
-    /// What the store says about alerts.
-    pub(super) fn seen(&self, shift: Timestamp) -> Result<Seen, StoreError> {
+    /// What the store says about alerts; read again where something has changed there. It blocks.
+    pub(super) fn seen(&self, shift: Timestamp) -> Result<Arc<Seen>, StoreError> {
+        let news = *self.store.news().borrow();
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((.., seen)) = known.filter(|(number, begin, _)| (*number, *begin) == (news, shift)) {
+            return Ok(seen);
+        }
+        let seen = Arc::new(self.look(shift)?);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((news, shift, seen.clone()));
+        Ok(seen)
+    }
+
+    fn look(&self, shift: Timestamp) -> Result<Seen, StoreError> {
         self.store.read(|reader| {
             let [new, acknowledged] = reader.open_by_severity()?;
             let open = Open { new, acknowledged };
@@ -216,8 +226,8 @@ impl Site {
                 incidents: incidents(reader)?,
                 since: Since {
                     raised: changes.raised,
-                    acknowledged: changes.acknowledged.iter().sum(),
-                    closed: changes.closed.iter().sum(),
+                    acknowledged: changes.acknowledged,
+                    closed: changes.closed,
                     devices: changes.devices,
                     rules: rules.iter().filter(|set| set.at >= begin).count() as u64,
                 },

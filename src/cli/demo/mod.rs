@@ -13,6 +13,7 @@ use crate::inventory;
 use crate::metrics::Metrics;
 use crate::sensor::config::{EvidenceTable, Limits};
 use crate::sensor::live::{self, Output, Sensor, SensorError, Setup, Stop};
+use crate::sensor::outlets::Outlets;
 use crate::sensor::pipeline::{self, Parts, Pipeline};
 use crate::sensor::player::Player;
 use crate::sensor::report;
@@ -29,7 +30,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use story::Pace;
 
@@ -112,6 +113,7 @@ fn setup(folder: &Unpacked, listen: SocketAddr) -> Result<Setup, Failure> {
         access: access::Settings::default(),
         tls: None,
         outputs: Vec::new(),
+        outlets: Outlets::default(),
         events: None,
         audit: None,
         inventory: Some(live::inventory()),
@@ -265,12 +267,14 @@ fn replayed(folder: &Unpacked, times: f64, listen: SocketAddr) -> Outcome {
         if reported.elapsed() >= Duration::from_secs(1) {
             reported = Instant::now();
             report::report(&metrics, &mut pipeline);
-            report::stock(&metrics, &mut pipeline, Some(&site.inventory));
+            let mut inventory = site.inventory.lock().unwrap_or_else(PoisonError::into_inner);
+            report::stock(&metrics, &pipeline.harvest(), &mut inventory);
+            drop(inventory);
             let heard = Some(ts);
             let interface =
                 Interface { name: "recording".into(), packets: frame.number, heard, ..Interface::default() };
-            let parts = (&mut pipeline, &*metrics, Some(&*site.inventory), &limits);
-            vitals.note(site.now(), 0.0, vec![interface], &[], parts);
+            let parts = (&mut pipeline, &*metrics, 0, &limits);
+            vitals.note(site.now(), 0.0, vec![interface], (&[], Vec::new()), parts);
         }
     }
     pipeline.finish().map_err(Failure::failed)?;

@@ -10,6 +10,7 @@ use crate::inventory::{Device, Inventory, Names, Role};
 use crate::policy::RuleSet;
 use crate::web::devices::{natural, zone_of};
 use crate::web::open_alerts::{Open, OpenAlerts};
+use foldhash::quality::RandomState;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -85,6 +86,13 @@ pub struct Line {
     pub commands: u64,
     /// Open alerts between the two.
     pub open: Option<Open>,
+}
+
+impl Line {
+    /// Nothing said yet.
+    fn between(ends: [End; 2]) -> Line {
+        Line { ends, protocols: BTreeSet::new(), messages: 0, commands: 0, open: None }
+    }
 }
 
 /// What is shown.
@@ -264,7 +272,7 @@ fn lines(
     facts: &Facts,
     open: &OpenAlerts,
 ) {
-    let mut at: HashMap<Address, End> = HashMap::new();
+    let mut at: HashMap<Address, End, RandomState> = HashMap::default();
     for (number, group) in plan.groups.iter().enumerate() {
         for device in by_group.get(&(group.kind.clone(), group.name.clone())).into_iter().flatten() {
             at.insert(device.address, End::Group(number));
@@ -273,63 +281,94 @@ fn lines(
             at.insert(member.address, End::Member(number, place));
         }
     }
-    let mut pairs: BTreeMap<[Address; 2], Line> = BTreeMap::new();
-    let blank = |[a, b]: [Address; 2]| {
-        let ends = [*at.get(&a)?, *at.get(&b)?];
-        (a != b).then(|| Line {
-            ends,
-            protocols: BTreeSet::new(),
-            messages: 0,
-            commands: 0,
-            open: open.between(a, b),
-        })
-    };
-    let sorted = |a: Address, b: Address| if a <= b { [a, b] } else { [b, a] };
+    let on_map = |[a, b]: [Address; 2]| Some([*at.get(&a)?, *at.get(&b)?]).filter(|_| a != b);
+    let mut said: HashMap<[Address; 2], Line, RandomState> = HashMap::default();
     for talk in &facts.talks {
-        let pair = sorted(talk.ends[0], talk.ends[1]);
-        let Some(line) = pairs.get(&pair).cloned().or_else(|| blank(pair)) else { continue };
-        let line = pairs.entry(pair).or_insert(line);
+        let pair = sorted(talk.ends);
+        let Some(ends) = on_map(pair) else { continue };
+        let line = said.entry(pair).or_insert_with(|| Line::between(ends));
         line.protocols.extend(talk.protocol);
         line.messages += talk.messages;
         line.commands += talk.commands;
     }
     // What alerts are about may be forgotten by the inventory while its devices are still known.
-    for ((a, b), _) in open.pairs() {
-        let pair = sorted(a, b);
-        if let Some(line) = blank(pair) {
-            pairs.entry(pair).or_insert(line);
+    let mut alerting: Vec<Alerting> = Vec::new();
+    let mut silent = 0;
+    for ((a, b), open) in open.pairs() {
+        let pair = sorted([a, b]);
+        let Some(ends) = on_map(pair) else { continue };
+        let known = said.get_mut(&pair);
+        silent += usize::from(known.is_none());
+        let messages = known.map_or(0, |line| {
+            line.open = Some(open);
+            line.messages
+        });
+        alerting.push(Alerting { pair, ends, open, messages });
+    }
+    plan.bundled = !plan.large || said.len() + silent > PAIRS;
+    let line = |one: &Alerting| {
+        said.get(&one.pair)
+            .cloned()
+            .unwrap_or_else(|| Line { open: Some(one.open), ..Line::between(one.ends) })
+    };
+    if plan.bundled {
+        let worst_first = |one: &Alerting| (Reverse((one.open, one.messages)), one.pair);
+        if alerting.len() > PAIRS {
+            alerting.select_nth_unstable_by_key(PAIRS, worst_first);
         }
+        let mut worst: Vec<&Alerting> = alerting.iter().take(PAIRS).collect();
+        worst.sort_by_key(|one| worst_first(one));
+        plan.alerting = worst.into_iter().map(line).collect();
+        plan.lines = bundle(said.values(), &alerting);
+    } else {
+        let alone = alerting.iter().filter(|one| !said.contains_key(&one.pair));
+        let alone: Vec<([Address; 2], Line)> = alone.map(|one| (one.pair, line(one))).collect();
+        let mut all: Vec<([Address; 2], Line)> = said.into_iter().chain(alone).collect();
+        all.sort_by_key(|(pair, line)| (by_state(line), *pair));
+        plan.lines = all.into_iter().map(|(_, line)| line).collect();
     }
-    plan.bundled = !plan.large || pairs.len() > PAIRS;
-    if !plan.bundled {
-        plan.lines = pairs.into_values().collect();
-        plan.lines.sort_by_key(by_state);
-        return;
-    }
-    plan.alerting = pairs.values().filter(|line| line.open.is_some()).cloned().collect();
-    plan.alerting.sort_by_key(|line| Reverse(by_state(line)));
-    plan.alerting.truncate(PAIRS);
+}
+
+/// Two with open alerts between them.
+struct Alerting {
+    pair: [Address; 2],
+    ends: [End; 2],
+    open: Open,
+    messages: u64,
+}
+
+fn sorted([a, b]: [Address; 2]) -> [Address; 2] {
+    if a <= b { [a, b] } else { [b, a] }
+}
+
+/// Lines between groups instead of devices; what is said within a group is left out.
+fn bundle<'l>(said: impl Iterator<Item = &'l Line>, alerting: &[Alerting]) -> Vec<Line> {
+    let group_of = |end: End| match end {
+        End::Group(group) | End::Member(group, _) => End::Group(group),
+    };
     let mut all: BTreeMap<[End; 2], Line> = BTreeMap::new();
-    for (_, mut line) in pairs {
-        let group_of = |end: End| match end {
-            End::Group(group) | End::Member(group, _) => End::Group(group),
-        };
-        line.ends = line.ends.map(group_of);
-        line.ends.sort_unstable();
-        match all.get_mut(&line.ends) {
-            None => {
-                all.insert(line.ends, line);
-            }
-            Some(known) => {
-                known.protocols.extend(line.protocols);
-                known.messages += line.messages;
-                known.commands += line.commands;
-                known.open = known.open.into_iter().chain(line.open).reduce(Open::with);
-            }
+    let mut between = |ends: [End; 2], add: &mut dyn FnMut(&mut Line)| {
+        let mut ends = ends.map(group_of);
+        ends.sort_unstable();
+        if ends[0] != ends[1] {
+            add(all.entry(ends).or_insert_with(|| Line::between(ends)));
         }
+    };
+    for line in said {
+        between(line.ends, &mut |known| {
+            known.protocols.extend(&line.protocols);
+            known.messages += line.messages;
+            known.commands += line.commands;
+        });
     }
-    plan.lines = all.into_values().filter(|line| line.ends[0] != line.ends[1]).collect();
-    plan.lines.sort_by_key(by_state);
+    for one in alerting {
+        between(one.ends, &mut |known| {
+            known.open = known.open.into_iter().chain([one.open]).reduce(Open::with);
+        });
+    }
+    let mut lines: Vec<Line> = all.into_values().collect();
+    lines.sort_by_key(by_state);
+    lines
 }
 
 /// What makes a line stand above others: open alerts, the worst, the most.

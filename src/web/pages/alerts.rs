@@ -19,6 +19,8 @@ use maud::{Markup, html};
 
 /// Alerts on one page.
 const PAGE: usize = 100;
+/// What a search finds is counted up to here.
+const COUNTED: u64 = 10_000;
 
 /// How long a suppression may last: hours, and how that is said.
 pub(super) const TIMES: [(u32, &str); 6] =
@@ -85,7 +87,10 @@ pub async fn page(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
     let now = site.now().nanos;
     let (found, total, suppressions) = ask(&site, move |reader| {
         let found = reader.alerts(&wanted, before, PAGE)?;
-        Ok((found, reader.count(&wanted)?, reader.suppressions(Some(now))?))
+        // Every find of a search has to be looked at: more than so many are not counted to the end.
+        let most = if wanted.text.is_some() { COUNTED } else { u64::MAX };
+        let total = reader.count_up_to(&wanted, most)?;
+        Ok((found, Total { count: total, more: total == most }, reader.suppressions(Some(now))?))
     })
     .await?;
     let in_force = site.rules.load_full();
@@ -95,7 +100,7 @@ pub async fn page(Here(site): Here, visitor: Visitor, asked: Asked) -> Result<Re
     rules.sort();
     rules.dedup();
     let content = html! {
-        div.title { h1 { "Alerts" } span.soft { (counted(total, "alert")) @if !asked.is_empty() { " of this filter" } } }
+        div.title { h1 { "Alerts" } span.soft { (total.said()) @if !asked.is_empty() { " of this filter" } } }
         @if let Some(said) = asked.one("said") { p.said role="status" { (said) } }
         div.stack {
             section.panel aria-label="Filter" { (filters(&site, &asked, &rules)) }
@@ -161,7 +166,7 @@ fn table(
     visitor: &Visitor,
     asked: &Asked,
     found: &Found<AlertRecord>,
-    total: u64,
+    total: Total,
     now: Timestamp,
 ) -> Markup {
     let may = visitor.may(Role::Operate);
@@ -215,13 +220,29 @@ pub(super) fn state_tag(alert: &AlertRecord) -> Markup {
     }
 }
 
-fn actions(total: u64, here: usize) -> Markup {
+/// How many alerts there are of a filter.
+#[derive(Clone, Copy)]
+struct Total {
+    count: u64,
+    /// Whether there may be more.
+    more: bool,
+}
+
+impl Total {
+    /// As words.
+    fn said(self) -> String {
+        let count = counted(self.count, "alert");
+        if self.more { format!("{count} or more") } else { count }
+    }
+}
+
+fn actions(total: Total, here: usize) -> Markup {
     html! {
         fieldset.actions {
             legend { "What to do with those ticked" }
             div.form {
                 label { "Note" input name="note" size="40" maxlength="2000"; }
-                @if total > here as u64 { label.row { input type="checkbox" name="all" value="yes"; "all " (grouped(total)) " of this filter" } }
+                @if total.count > here as u64 { label.row { input type="checkbox" name="all" value="yes"; "all " @if !total.more { (grouped(total.count)) " " } "of this filter" } }
                 button.main name="action" value="acknowledge" { "Acknowledge" }
                 button name="action" value="close" { "Close" }
                 button name="action" value="reopen" { "Open again" }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub async fn overview(site: &Arc<Site>) -> Result<Arc<Overview>, Failure> {
-    blocking(site, Overview::recent).await
+pub async fn overview(site: &Arc<Site>) -> Result<Overview, Failure> {
+    blocking(site, Overview::read).await
 }
 
 /// Asks the store, where that may block.
