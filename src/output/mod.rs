@@ -3,4 +3,5 @@
 pub mod audit;
 pub mod events;
 pub mod evidence;
+pub mod format;
 pub mod pcapng;
