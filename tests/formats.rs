@@ -10,6 +10,8 @@ mod common;
 mod cef;
 #[path = "common/alerts.rs"]
 mod made;
+#[path = "formats/documentation.rs"]
+mod documentation;
 #[path = "formats/ecs.rs"]
 mod ecs;
 #[path = "formats/eve.rs"]

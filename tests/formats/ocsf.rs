@@ -124,7 +124,7 @@ impl Definitions {
         let base = definition["type"].as_str().unwrap_or(kind);
         let mut schema = match base {
             "string_t" => json!({ "type": "string" }),
-            "integer_t" => json!({ "type": "integer", "minimum": i32::MIN, "maximum": u32::MAX }),
+            "integer_t" => json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX }),
             "long_t" => json!({ "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX }),
             "boolean_t" => json!({ "type": "boolean" }),
             "float_t" => json!({ "type": "number" }),

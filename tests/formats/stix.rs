@@ -107,19 +107,15 @@ const JUDGE: &str = r#"
 import json, sys
 import stix2
 from stix2validator import ValidationOptions, validate_instance
-options = ValidationOptions(version="2.1", disabled=["202"])
+options = ValidationOptions(version="2.1")
+number = 0
 for number, line in enumerate(sys.stdin, 1):
     bundle = json.loads(line)
     result = validate_instance(bundle, options)
-    for finding in (getattr(result, "errors", None) or []):
+    for finding in result.errors or []:
         print("error", number, finding)
-    for one in (getattr(result, "object_results", None) or []):
-        for finding in list(one.errors or []):
-            print("error", number, finding)
-        for finding in list(one.warnings or []):
-            print("warning", number, finding)
-    if not result.is_valid:
-        print("error", number, "not valid")
+    for finding in result.warnings or []:
+        print("warning", number, finding)
     for thing in bundle["objects"]:
         kind = thing["type"]
         if kind in ("ipv4-addr", "ipv6-addr", "mac-addr", "network-traffic"):
@@ -151,7 +147,10 @@ fn oasis_validator_has_no_objection() {
     feed.join().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    let objections: BTreeSet<_> = said.lines().filter(|line| !line.starts_with("read ")).take(20).collect();
+    // Two of its recommendations are not followed: that identifiers are random (103), as these are to be the same each
+    // time, which 2.9 of the standard allows; and that a page of ATT&CK comes with its hash (302), as pages change.
+    let counts = |line: &&str| !["read ", "{103}", "{302}"].iter().any(|word| line.contains(word));
+    let objections: BTreeSet<_> = said.lines().filter(counts).take(20).collect();
     assert!(objections.is_empty(), "{objections:#?}");
     assert_eq!(said.lines().filter(|line| line.starts_with("read ")).count(), count);
 }

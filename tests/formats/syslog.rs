@@ -68,8 +68,10 @@ fn quoted(text: &str) -> (String, &str) {
 
 /// The header with the structured data, and the text behind it.
 fn split(message: &[u8]) -> (&str, Vec<u8>) {
-    // The structured data end at the first bracket, outside of quotes, that a space follows.
-    let (mut inside, mut at) = (false, 0);
+    // Six fields, of which none has a space in it, come before the structured data.
+    let spaces = message.iter().enumerate().filter(|(_, octet)| **octet == b' ');
+    let mut at = spaces.map(|(at, _)| at).nth(5).unwrap();
+    let mut inside = false;
     while at < message.len() {
         match message[at] {
             b'\\' if inside => at += 1,

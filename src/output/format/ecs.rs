@@ -9,6 +9,9 @@ use crate::event::{Json, Object};
 /// The version of the schema; every field that is used here is in it and in those that follow.
 const ECS: &str = "8.11.0";
 
+/// The largest number that an index takes.
+const LONG: u64 = i64::MAX as u64;
+
 /// The numbers that Elastic's own detections give these severities.
 fn severity(severity: Severity) -> u8 {
     match severity {
@@ -64,7 +67,7 @@ fn event(alert: &Alert, o: &mut Object<'_>) {
     o.int("severity", Some(severity(alert.severity)));
     o.word("start", alert.first_seen.format(&mut [0; 40]));
     o.word("end", alert.last_seen.format(&mut [0; 40]));
-    o.int("duration", Some(alert.last_seen.since(alert.first_seen)));
+    o.int("duration", Some(alert.last_seen.since(alert.first_seen).min(LONG)));
     if let Some(words) = &alert.rule_words {
         o.key("reason").str(words);
     }
@@ -144,7 +147,7 @@ fn network(alert: &Alert, o: &mut Object<'_>) {
 /// What the schema has no field for. Values and points are text, so that an index has one type for each.
 fn own(alert: &Alert, o: &mut Object<'_>) {
     o.word("severity", alert.severity.name());
-    o.int("count", Some(alert.count));
+    o.int("count", Some(alert.count.min(LONG)));
     if let Some(rate) = alert.rate() {
         o.key("rate").float(rate);
     }

@@ -50,7 +50,7 @@ pub(super) fn write(alert: &Alert, out: &mut Vec<u8>) {
         o.int("time", Some(facts::millis(alert.ts)));
         o.int("start_time", Some(facts::millis(alert.first_seen)));
         o.int("end_time", Some(facts::millis(alert.last_seen)));
-        o.int("count", Some(alert.count));
+        o.int("count", Some(alert.count.min(i32::MAX as u64)));
         o.key("message").str(&alert.summary);
         o.key("metadata").object(|o| metadata(alert, o));
         o.key("finding_info").object(|o| finding(alert, o));

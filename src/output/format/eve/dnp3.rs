@@ -43,13 +43,15 @@ const FLAGS: [(&str, &str); 10] = [
 pub(super) struct Record<'v> {
     fields: &'v Value,
     function: u64,
+    complete: bool,
 }
 
 impl<'v> Record<'v> {
     /// Of an event as the log has it; `None` for the link layer alone, or where it is cut.
     pub(super) fn of(event: &'v Value) -> Option<Record<'v>> {
         let fields = event.get("dnp3")?;
-        Some(Record { fields, function: number(fields, "function")? })
+        let complete = event.get("kind")?.as_str()? != "malformed";
+        Some(Record { fields, function: number(fields, "function")?, complete })
     }
 
     pub(super) fn write(&self, o: &mut Object<'_>) {
@@ -96,8 +98,7 @@ impl<'v> Record<'v> {
             o.key("objects")
                 .array(|a| objects.iter().for_each(|block| a.item().object(|o| object(block, o))));
         }
-        // A message that is not complete is malformed, and so an anomaly.
-        o.bool("complete", true);
+        o.bool("complete", self.complete);
     }
 }
 
