@@ -1,56 +1,10 @@
 //! Which ATT&CK for ICS technique a forbidden message is, and how bad: the table in the module's documentation.
-//!
-//! Technique ids and names: MITRE ATT&CK for ICS 18.1, © The MITRE Corporation, used with permission.
 
 use super::Severity;
 use crate::address::Transport;
 use crate::event::Verb;
 use crate::policy::Why;
 use std::borrow::Cow;
-
-/// Techniques that Wayside's own tables name, and those that rules name most; sorted.
-const TECHNIQUES: [(&str, &str); 34] = [
-    ("T0800", "Activate Firmware Update Mode"),
-    ("T0801", "Monitor Process State"),
-    ("T0802", "Automated Collection"),
-    ("T0803", "Block Command Message"),
-    ("T0804", "Block Reporting Message"),
-    ("T0806", "Brute Force I/O"),
-    ("T0813", "Denial of Control"),
-    ("T0814", "Denial of Service"),
-    ("T0816", "Device Restart/Shutdown"),
-    ("T0821", "Modify Controller Tasking"),
-    ("T0830", "Adversary-in-the-Middle"),
-    ("T0831", "Manipulation of Control"),
-    ("T0832", "Manipulation of View"),
-    ("T0835", "Manipulate I/O Image"),
-    ("T0836", "Modify Parameter"),
-    ("T0838", "Modify Alarm Settings"),
-    ("T0839", "Module Firmware"),
-    ("T0840", "Network Connection Enumeration"),
-    ("T0843", "Program Download"),
-    ("T0845", "Program Upload"),
-    ("T0846", "Remote System Discovery"),
-    ("T0848", "Rogue Master"),
-    ("T0855", "Unauthorized Command Message"),
-    ("T0856", "Spoof Reporting Message"),
-    ("T0857", "System Firmware"),
-    ("T0858", "Change Operating Mode"),
-    ("T0859", "Valid Accounts"),
-    ("T0861", "Point & Tag Identification"),
-    ("T0867", "Lateral Tool Transfer"),
-    ("T0869", "Standard Application Layer Protocol"),
-    ("T0886", "Remote Services"),
-    ("T0888", "Remote System Information Discovery"),
-    ("T0889", "Modify Program"),
-    ("T0893", "Data from Local System"),
-];
-
-/// The name of a technique, where it is one that is known here.
-pub fn technique_name(id: &str) -> Option<&'static str> {
-    let at = TECHNIQUES.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-    TECHNIQUES.get(at).map(|(_, name)| *name)
-}
 
 /// What was done, as far as the table asks.
 pub(super) struct Deed<'a> {
@@ -128,21 +82,5 @@ pub(super) fn conversation(transport: Transport, port: u16) -> Vec<Cow<'static, 
         Transport::Tcp if is_remote_service(port) => vec![Cow::Borrowed("T0886")],
         Transport::Ip(1 | 58) => vec![Cow::Borrowed("T0846")],
         _ => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_mitres() {
-        assert!(TECHNIQUES.is_sorted_by_key(|(id, _)| *id));
-        let Ok(published) = std::fs::read_to_string("../shared/attack-ics-18.1.tsv") else {
-            return println!("skipped: the published list is not there");
-        };
-        for (id, name) in TECHNIQUES {
-            assert!(published.contains(&format!("{id}\t{name}\t")), "{id} {name}");
-        }
     }
 }

@@ -36,13 +36,14 @@ mod gathered;
 mod group;
 pub mod incident;
 mod story;
+mod techniques;
 mod terminal;
 
 #[cfg(test)]
 mod tests;
 
-pub use attack::technique_name;
 pub use desk::{Counts, Desk, Grouping, Taker};
+pub use techniques::{Tactic, Technique, technique, technique_name};
 
 use crate::address::{Endpoint, Timestamp};
 use crate::event::{Json, Object, Value};
