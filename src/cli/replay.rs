@@ -42,6 +42,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 
+    /// Write steady polls as one line for many messages; everything else stays whole.
+    #[arg(long, requires = "events", conflicts_with = "pretty")]
+    fold: bool,
+
     /// Write events as readable lines instead of JSON, to standard output where --events names no file.
     #[arg(long)]
     pretty: bool,
@@ -72,7 +76,7 @@ pub struct Arguments {
     workers: u16,
 
     /// Serve the pages of the operator over these captures instead of writing alerts, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["events", "pretty", "alerts", "fail_on", "group", "speed", "workers", "evidence"])]
+    #[arg(long, conflicts_with_all = ["events", "fold", "pretty", "alerts", "fail_on", "group", "speed", "workers", "evidence"])]
     serve: bool,
 
     /// Where to serve them; loopback only.
@@ -294,7 +298,11 @@ pub fn create(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
 }
 
 fn events(arguments: &Arguments) -> Result<Option<EventLog>, Failure> {
-    let form = if arguments.pretty { Form::Line } else { Form::Json };
+    let form = match (arguments.pretty, arguments.fold) {
+        (true, _) => Form::Line,
+        (false, true) => Form::Folded,
+        (false, false) => Form::Json,
+    };
     let path = match &arguments.events {
         Some(path) => path.as_path(),
         None if arguments.pretty => Path::new("-"),

@@ -6,7 +6,7 @@ use crate::alert::Alert;
 use crate::capture::Interface;
 use crate::inventory::Inventory;
 use crate::output::audit::AuditLog;
-use crate::output::events::{EventLog, Form};
+use crate::output::events::EventLog;
 use crate::protocol::vocabularies;
 use crate::sensor::config::{Config, ConfigError, InterfaceTable, StoreTable};
 use crate::sensor::entrance::Entrance;
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let stop = stop_on_signals()?;
     let events = match &config.events.file {
-        Some(path) => Some(EventLog::new(append(path)?, Form::Json)),
+        Some(path) => Some(EventLog::new(append(path)?, config.events.mode.form())),
         None => None,
     };
     let name = config.sensor.name.clone().unwrap_or_else(host_name);

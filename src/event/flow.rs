@@ -62,7 +62,7 @@ impl Flow {
     }
 
     /// The members `src`, `dst` and `community_id` of every event of this flow, written once.
-    pub(super) fn members(&self) -> &[u8] {
+    pub fn members(&self) -> &[u8] {
         &self.said().members
     }
 

@@ -184,6 +184,13 @@ pub trait Fields {
     /// Says in a few words what the neutral part of the event does not: "transaction 7 unit 1".
     fn brief(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
+    /// Where this is a plain part of an exchange that is repeated again and again: a number for everything in these fields
+    /// that is no running number, so that two messages with the same number say the same here. `None` where it should not
+    /// be taken for a repetition.
+    fn steady(&self) -> Option<u64> {
+        None
+    }
+
     /// Hands out what the sender says of itself in this message: who made it, what it is.
     fn identify(&self, each: &mut dyn FnMut(Attribute<'_>)) {
         let _ = each;

@@ -1,5 +1,6 @@
 //! The log of every message: one JSON object or one readable line each.
 
+use super::fold::Folded;
 use crate::event::Event;
 use std::fmt::Write as _;
 use std::io::{self, IoSlice, Write};
@@ -9,6 +10,8 @@ use std::io::{self, IoSlice, Write};
 pub enum Form {
     /// One JSON object a line.
     Json,
+    /// The same, but steady polls as one line for many messages ([`super::fold`]).
+    Folded,
     /// One readable line.
     Line,
 }
@@ -41,6 +44,15 @@ impl EventLog {
     /// Writes one event; `file` names its capture where there are several.
     pub fn event(&mut self, event: &Event<'_>, file: Option<&str>) {
         self.form.write(event, file, &mut self.buffer);
+        if self.buffer.len() >= BLOCK {
+            self.flush();
+        }
+    }
+
+    /// Writes a line about a steady poll; `file` names its capture where there are several.
+    pub fn folded(&mut self, folded: &Folded<'_>, file: Option<&str>) {
+        folded.write_json(file, &mut self.buffer);
+        self.buffer.push(b'\n');
         if self.buffer.len() >= BLOCK {
             self.flush();
         }
@@ -99,7 +111,7 @@ impl Form {
     /// Appends one event and a line break; `file` names its capture where there are several.
     pub fn write(self, event: &Event<'_>, file: Option<&str>, out: &mut Vec<u8>) {
         match self {
-            Form::Json => event.write_json(file, out),
+            Form::Json | Form::Folded => event.write_json(file, out),
             Form::Line => {
                 let mut line = Text(out);
                 if let Some(file) = file {

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod destination;
 pub mod events;
 pub mod evidence;
+pub mod fold;
 pub mod format;
 pub mod pcapng;
 pub mod queue;

@@ -8,6 +8,7 @@ use super::destination::{Destination, Failure};
 use super::queue::{Counts, Queue, Record};
 use crate::courtesy;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
@@ -233,7 +234,13 @@ impl Carrier {
             destination.idle().inspect_err(|_| self.destination = None)?;
             return Ok(false);
         }
-        let result = destination.send(&batch.records);
+        // A fault in there must not end the output for good.
+        let sent = std::panic::catch_unwind(AssertUnwindSafe(|| destination.send(&batch.records)));
+        let result = sent.unwrap_or_else(|_| {
+            Err(Failure::new(
+                "a fault in Wayside itself; it is tried again, please report what the log says of it",
+            ))
+        });
         let (done, refused) = match &result {
             Ok(sent) => (batch.records.len(), sent.refused.len()),
             Err(failure) => (failure.arrived.min(batch.records.len()), failure.refused.len()),

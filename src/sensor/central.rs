@@ -10,6 +10,7 @@ use crate::alert::{Alert, Desk, Taker};
 use crate::capture::Frame;
 use crate::event::{Event, Flow};
 use crate::output::events::{EventLog, Form};
+use crate::output::fold::Folded;
 use crate::packet::Packet;
 use crate::policy::{Memory, Pair, Relaxed, Rule, RuleSet, Verdict, Watch};
 use std::collections::HashMap;
@@ -29,6 +30,12 @@ pub(super) trait Upstream {
 
     /// A message, before it is judged.
     fn log(&mut self, event: &Event<'_>);
+
+    /// Whether steady polls are folded in the log.
+    fn folds(&self) -> bool;
+
+    /// A line of the log about a steady poll.
+    fn folded(&mut self, folded: &Folded<'_>);
 
     /// A message that a worker has judged, or that nobody judges.
     fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>);
@@ -100,6 +107,16 @@ impl Upstream for Central {
     fn log(&mut self, event: &Event<'_>) {
         if let Some(log) = &mut self.events {
             log.event(event, self.file.as_deref());
+        }
+    }
+
+    fn folds(&self) -> bool {
+        self.form() == Some(Form::Folded)
+    }
+
+    fn folded(&mut self, folded: &Folded<'_>) {
+        if let Some(log) = &mut self.events {
+            log.folded(folded, self.file.as_deref());
         }
     }
 

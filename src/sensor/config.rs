@@ -1,6 +1,7 @@
 //! `wayside.toml`: what to listen to, which rules to hold it against, where to say so.
 
 use super::evidence::Keeping;
+use crate::output::events::Form;
 use crate::output::evidence::{EvidenceError, Folder};
 use crate::output::settings::{Output, OutputTable};
 use crate::policy::nearest;
@@ -142,6 +143,30 @@ impl Default for QueuesTable {
 pub struct EventsTable {
     /// A file that gets one JSON object a line for every message; `-` is standard output. None by default.
     pub file: Option<PathBuf>,
+    /// Whether steady polls are one line for many messages.
+    #[serde(default)]
+    pub mode: EventsMode,
+}
+
+/// What the log of messages says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventsMode {
+    /// Steady polls as one line for many messages, everything else whole.
+    #[default]
+    Fold,
+    /// Every message.
+    Full,
+}
+
+impl EventsMode {
+    /// How the log is written.
+    pub fn form(self) -> Form {
+        match self {
+            EventsMode::Fold => Form::Folded,
+            EventsMode::Full => Form::Json,
+        }
+    }
 }
 
 /// `[audit]`: what people did that changes what is watched for.

@@ -8,6 +8,7 @@ use crate::alert::Desk;
 use crate::capture::Frame;
 use crate::event::{Event, Flow, Kind, Owned};
 use crate::output::events::Form;
+use crate::output::fold::Folded;
 use crate::packet::Packet;
 use crate::policy::{Pair, Verdict};
 use std::sync::Arc;
@@ -69,6 +70,15 @@ impl Notes {
     /// Nothing yet; `form` is how messages are logged, where they are, `first` whether it is the first worker's.
     pub(super) fn new(form: Option<Form>, first: bool) -> Notes {
         Notes { form, first, file: None, moment: Moment::of(0), marker: None, page: Page::default() }
+    }
+
+    /// What was added to the lines is found now.
+    fn note_lines(&mut self) {
+        let end = self.page.lines.len();
+        match self.page.found.last_mut() {
+            Some((moment, Found::Lines(last))) if *moment == self.moment => *last = end,
+            _ => self.note(Found::Lines(end)),
+        }
     }
 
     fn note(&mut self, found: Found) {
@@ -150,11 +160,17 @@ impl Upstream for Notes {
     fn log(&mut self, event: &Event<'_>) {
         let Some(form) = self.form else { return };
         form.write(event, self.file.as_deref(), &mut self.page.lines);
-        let end = self.page.lines.len();
-        match self.page.found.last_mut() {
-            Some((moment, Found::Lines(last))) if *moment == self.moment => *last = end,
-            _ => self.note(Found::Lines(end)),
-        }
+        self.note_lines();
+    }
+
+    fn folds(&self) -> bool {
+        self.form == Some(Form::Folded)
+    }
+
+    fn folded(&mut self, folded: &Folded<'_>) {
+        folded.write_json(self.file.as_deref(), &mut self.page.lines);
+        self.page.lines.push(b'\n');
+        self.note_lines();
     }
 
     fn judged(&mut self, event: &Event<'_>, verdict: Option<&Verdict>) {

@@ -3,6 +3,7 @@
 
 use crate::address::{Address, Endpoint, Side, Timestamp, Transport};
 use crate::event::{Flow, Sink};
+use crate::output::fold::Polls;
 use crate::policy::Pair;
 use crate::protocol::{At, Probe, Protocol, REGISTRY, Session};
 use crate::stream::{Conversation, State};
@@ -75,14 +76,23 @@ impl Signs {
     }
 }
 
+/// What is remembered of a conversation beside what its session does.
+#[derive(Default)]
+pub struct Memo {
+    /// The rules about what A sends and about what B sends, where they have been looked up.
+    pub pairs: Option<[Pair; 2]>,
+    /// Its polls, where the log folds them.
+    pub polls: Option<Box<Polls>>,
+}
+
 /// A conversation in a known protocol.
 pub struct Spoken {
     /// Both directions, as sent by A and by B.
     pub flows: [Flow; 2],
     /// The state of what is spoken.
     pub session: Box<dyn Session>,
-    /// The rules about what A sends and about what B sends, where they have been looked up.
-    pub pairs: Option<[Pair; 2]>,
+    /// What is remembered of it beside what its session does.
+    pub memo: Memo,
     /// Who listens on a port of the protocol's own.
     server: Option<Side>,
     /// The last packet of the conversation.
@@ -100,7 +110,7 @@ impl Spoken {
         };
         let session = (protocol.open)(flow.transport);
         let flows = [flow.clone(), flow.reversed()];
-        Box::new(Spoken { flows, session, pairs: None, server, last: Default::default() })
+        Box::new(Spoken { flows, session, memo: Memo::default(), server, last: Default::default() })
     }
 
     /// Hands bytes, a gap or the end to the session. The sink is made from the rules that are cached here.
@@ -108,15 +118,15 @@ impl Spoken {
         &mut self,
         sender: Side,
         client: Option<Side>,
-        sink: impl FnOnce(Option<[Pair; 2]>) -> S,
+        sink: impl FnOnce(Memo) -> S,
         act: impl FnOnce(&mut dyn Session, &At<'_>, &mut dyn Sink),
-        keep: impl FnOnce(S) -> Option<[Pair; 2]>,
+        keep: impl FnOnce(S) -> Memo,
     ) {
         let (ts, frame) = self.last;
-        let mut sink = sink(self.pairs.take());
+        let mut sink = sink(std::mem::take(&mut self.memo));
         let at = At { ts, frame, flows: &self.flows, sender, client, server: self.server };
         act(self.session.as_mut(), &at, &mut sink);
-        self.pairs = keep(sink);
+        self.memo = keep(sink);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::central::{Central, Upstream, carried, count_hit};
 use super::pipeline::{Counts, Unspoken};
-use super::talk::{self, Found, Spoken, Talk};
+use super::talk::{self, Found, Memo, Spoken, Talk};
 use crate::address::{Side, Timestamp};
 use crate::capture::Frame;
 use crate::event::{Event, Flow, Sink};
@@ -199,15 +199,20 @@ impl<U: Upstream> Scope<'_, U> {
         spoken.tell(
             side,
             client,
-            |pairs| Judge { scope: self, pairs },
+            |memo| Judge { scope: self, memo },
             |session, at, sink| match delivery {
                 Delivery::Data(bytes) => session.stream(at, bytes, sink),
                 Delivery::Gap(lost) => session.gap(at, lost, sink),
                 Delivery::Datagram(bytes) => session.datagram(at, bytes, sink),
                 Delivery::Closed => session.close(at, sink),
             },
-            |judge| judge.pairs,
+            |judge| judge.memo,
         );
+        if delivery == Delivery::Closed
+            && let Some(mut polls) = spoken.memo.polls.take()
+        {
+            polls.finish(&mut |folded| self.up.folded(folded));
+        }
     }
 
     /// A conversation in none of our protocols: judged once.
@@ -237,7 +242,7 @@ impl<U: Upstream> Scope<'_, U> {
 /// Counts, judges and logs the events of one conversation.
 struct Judge<'s, 'w, U> {
     scope: &'s mut Scope<'w, U>,
-    pairs: Option<[Pair; 2]>,
+    memo: Memo,
 }
 
 impl<U: Upstream> Sink for Judge<'_, '_, U> {
@@ -247,14 +252,21 @@ impl<U: Upstream> Sink for Judge<'_, '_, U> {
         if let Some(gatherer) = gatherer {
             gatherer.event(event);
         }
-        up.log(event);
+        if up.folds() {
+            let polls = self.memo.polls.get_or_insert_default();
+            if !polls.take(event, &mut |folded| up.folded(folded)) {
+                up.log(event);
+            }
+        } else {
+            up.log(event);
+        }
         let Some(rules) = rules.as_deref() else { return up.judged(event, None) };
-        let stale = self.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
+        let stale = self.memo.pairs.as_ref().is_none_or(|[pair, _]| pair.generation() != rules.generation());
         if stale {
             let pair = rules.pair(event.flow, event.proto);
-            self.pairs = Some(sorted(pair, event.flow));
+            self.memo.pairs = Some(sorted(pair, event.flow));
         }
-        let Some([low, high]) = &self.pairs else { return };
+        let Some([low, high]) = &self.memo.pairs else { return };
         let pair = if is_upward(event.flow) { low } else { high };
         if pair.remembers() {
             return up.judge(event, pair);

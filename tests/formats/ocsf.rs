@@ -28,7 +28,8 @@ impl Definitions {
         }
         let dictionary = read(&folder.join("dictionary.json"));
         let object = |value: &Value| value.as_object().unwrap().clone();
-        let (types, dictionary) = (object(&dictionary["types"]["attributes"]), object(&dictionary["attributes"]));
+        let (types, dictionary) =
+            (object(&dictionary["types"]["attributes"]), object(&dictionary["attributes"]));
         Some(Definitions { folder, dictionary, types, objects: BTreeMap::new() })
     }
 
@@ -82,7 +83,8 @@ impl Definitions {
         let mut schema = json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false
         });
-        if let Some(names) = constraint.as_ref().and_then(|constraint| constraint["at_least_one"].as_array()) {
+        if let Some(names) = constraint.as_ref().and_then(|constraint| constraint["at_least_one"].as_array())
+        {
             let any: Vec<Value> = names.iter().map(|name| json!({ "required": [name] })).collect();
             schema["anyOf"] = any.into();
         }
@@ -90,7 +92,8 @@ impl Definitions {
     }
 
     fn attribute(&mut self, name: &str, own: &Value) -> Value {
-        let general = self.dictionary.get(name).unwrap_or_else(|| panic!("{name} is not in the dictionary")).clone();
+        let general =
+            self.dictionary.get(name).unwrap_or_else(|| panic!("{name} is not in the dictionary")).clone();
         let kind = general["type"].as_str().unwrap();
         let mut one = match kind {
             "object" => json!({ "type": "object" }),
@@ -154,8 +157,10 @@ fn ocsf_is_a_detection_finding_by_the_published_definitions() {
     let all = alerts("ocsf");
     for alert in &all {
         let finding = json(alert, Format::Ocsf);
-        let objections: Vec<_> =
-            validator.iter_errors(&finding).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let objections: Vec<_> = validator
+            .iter_errors(&finding)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
         assert!(objections.is_empty(), "{objections:#?}\n{finding:#}");
         assert_eq!(finding["class_uid"], 2004);
         let type_uid = 200_400 + finding["activity_id"].as_u64().unwrap();

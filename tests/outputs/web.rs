@@ -229,7 +229,7 @@ fn splunk_gets_events_and_says_which_it_does_not_take() {
     let requests = server.requests();
     let first = requests[0].lines();
     let alert = alerts::alert(0);
-    assert_eq!(first[0]["time"], json!(alert.ts.nanos / 1_000_000_000));
+    assert_eq!(first[0]["time"], json!(alert.ts.nanos as f64 / 1e9));
     assert_eq!((&first[0]["host"], &first[0]["sourcetype"]), (&json!("sensor-7"), &json!("wayside:cef")));
     assert_eq!(first[0]["index"], "ot");
     assert!(first[0]["event"].as_str().unwrap().starts_with("CEF:0|"));

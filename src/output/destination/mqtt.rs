@@ -121,7 +121,7 @@ impl Destination for Mqtt {
             }
             Ok(())
         };
-        match runtime.block_on(tokio::time::timeout(PATIENCE, act)) {
+        match runtime.block_on(async { tokio::time::timeout(PATIENCE, act).await }) {
             Ok(Ok(())) => Ok(Sent::default()),
             Ok(Err((arrived, failure))) => Err(failure.after(arrived)),
             Err(_) => Err(Failure::new(format!("{target} did not acknowledge in time; it is sent again"))),
@@ -142,7 +142,9 @@ impl Destination for Mqtt {
                 }
             }
         };
-        runtime.block_on(tokio::time::timeout(Duration::from_millis(20), act)).map_or(Ok(()), Err)
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_millis(20), act).await })
+            .map_or(Ok(()), Err)
     }
 
     fn answer(&self) -> String {

@@ -131,7 +131,7 @@ impl Destination for Nats {
             }
             Ok(last)
         };
-        match self.runtime.block_on(tokio::time::timeout(PATIENCE * 2, act)) {
+        match self.runtime.block_on(async { tokio::time::timeout(PATIENCE * 2, act).await }) {
             Ok(Ok(last)) => {
                 self.said = format!("{} acknowledged it as message {last} of the stream", self.url);
                 Ok(Sent::default())

@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn a_word_that_is_none_gets_one_sentence_with_a_suggestion() {
         let said = |word: &str| word.parse::<Format>().unwrap_err().to_string();
-        assert_eq!(said("splunk"), "there is no format 'splunk'; there are wayside, ecs, eve, cef, ocsf, stix");
+        assert_eq!(
+            said("splunk"),
+            "there is no format 'splunk'; there are wayside, ecs, eve, cef, ocsf, stix"
+        );
         assert_eq!(said("ces"), "there is no format 'ces'; did you mean 'cef'?");
         assert_eq!(said("suricata"), "there is no format 'suricata'; did you mean 'eve'?");
         assert_eq!(said("cfe"), "there is no format 'cfe'; there are wayside, ecs, eve, cef, ocsf, stix");

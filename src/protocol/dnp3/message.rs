@@ -32,6 +32,26 @@ pub struct Message<'a> {
 }
 
 impl Fields for Message<'_> {
+    /// A read asks with the same object headers again and again; what answers it and carries no objects differs from the
+    /// next only in its internal indications. Objects carry flags and times: a message with them is never a repetition.
+    fn steady(&self) -> Option<u64> {
+        let header = self.application?;
+        let is_whole = self.frames == 1 && header.control.first() && header.control.last();
+        match header.function {
+            codes::function::READ if is_whole => {
+                let seed = self.objects.len() as u64;
+                Some(self.objects.iter().fold(seed, |sum, octet| {
+                    (sum.rotate_left(5) ^ u64::from(*octet)).wrapping_mul(0x517c_c1b7_2722_0a95)
+                }))
+            }
+            codes::function::RESPONSE if is_whole && self.objects.is_empty() => {
+                // Two in one number: whether it wants to be confirmed, and the indications.
+                Some(u64::from(header.iin?) | u64::from(header.control.confirm()) << 16)
+            }
+            _ => None,
+        }
+    }
+
     fn write(&self, object: &mut Object<'_>) {
         self.write_link(object);
         let Some(header) = self.application else {

@@ -228,6 +228,13 @@ impl Fields for ModbusFields<'_> {
         }
     }
 
+    /// A read of coils, inputs or registers (functions 1 to 4) differs from the next only in its transaction.
+    fn steady(&self) -> Option<u64> {
+        let pdu = self.pdu?;
+        let is_plain = matches!(pdu.function, 1..=4) && !matches!(pdu.body, Body::Exception(_));
+        is_plain.then_some(self.unit.into())
+    }
+
     fn identify(&self, each: &mut dyn FnMut(Attribute<'_>)) {
         match self.pdu.map(|pdu| pdu.body) {
             Some(Body::Identity { objects, .. }) => {
