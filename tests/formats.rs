@@ -5,17 +5,17 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
-mod common;
 #[path = "formats/cef.rs"]
 mod cef;
-#[path = "common/alerts.rs"]
-mod made;
+mod common;
 #[path = "formats/documentation.rs"]
 mod documentation;
 #[path = "formats/ecs.rs"]
 mod ecs;
 #[path = "formats/eve.rs"]
 mod eve;
+#[path = "common/alerts.rs"]
+mod made;
 #[path = "formats/ocsf.rs"]
 mod ocsf;
 #[path = "formats/stix.rs"]
@@ -197,8 +197,10 @@ pub fn with_text(mut alert: Alert, text: &str) -> Alert {
     alert.file = Some(text.into());
     alert.sensor = text.into();
     alert.attack.push(text.to_owned().into());
-    alert.points =
-        vec![AlertPoints { space: text.to_owned(), range: Some((1, 2)) }, AlertPoints { space: text.to_owned(), range: None }];
+    alert.points = vec![
+        AlertPoints { space: text.to_owned(), range: Some((1, 2)) },
+        AlertPoints { space: text.to_owned(), range: None },
+    ];
     let mut wire = text.as_bytes().to_vec();
     wire.extend(b"\xff\xfe\xc3\x28\xed\xa0\x80");
     alert.values = vec![

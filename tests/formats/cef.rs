@@ -38,8 +38,9 @@ fn kind(key: &str) -> Kind {
         "externalId" => Kind::Text(40),
         "dvchost" => Kind::Text(100),
         "cs1" | "cs2" | "cs3" | "cs4" | "cs5" | "cs6" => Kind::Text(4000),
-        "cat" | "msg" | "reason" | "filePath" | "flexString1" | "flexString1Label" | "cn1Label" | "cs1Label"
-        | "cs2Label" | "cs3Label" | "cs4Label" | "cs5Label" | "cs6Label" | "c6a2Label" | "c6a3Label" => Kind::Text(1023),
+        "cat" | "msg" | "reason" | "filePath" | "flexString1" | "flexString1Label" | "cn1Label"
+        | "cs1Label" | "cs2Label" | "cs3Label" | "cs4Label" | "cs5Label" | "cs6Label" | "c6a2Label"
+        | "c6a3Label" => Kind::Text(1023),
         _ => panic!("{key} is not a key that we use"),
     }
 }
@@ -72,7 +73,10 @@ pub fn parse(line: &[u8]) -> Cef {
     let key_start = |sign: usize| rest[..sign].rfind(' ').map_or(0, |space| space + 1);
     for (place, sign) in signs.iter().enumerate() {
         let key = &rest[key_start(*sign)..*sign];
-        assert!(!key.is_empty() && key.bytes().all(|octet| octet.is_ascii_alphanumeric()), "the key {key:?} in {text}");
+        assert!(
+            !key.is_empty() && key.bytes().all(|octet| octet.is_ascii_alphanumeric()),
+            "the key {key:?} in {text}"
+        );
         let end = signs.get(place + 1).map_or(rest.len(), |next| key_start(*next) - 1);
         let value = unescaped(&rest[sign + 1..end]);
         assert!(extension.insert(key.to_owned(), value).is_none(), "{key} twice in {text}");
@@ -116,7 +120,9 @@ fn unescaped(value: &str) -> String {
 
 /// The start of what a value must say: as the alert has it up to the first character that is shown and not written.
 fn plain(text: &str) -> &str {
-    let end = text.find(|c: char| (c.is_control() && c != '\n' && c != '\r') || !c.is_ascii()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| (c.is_control() && c != '\n' && c != '\r') || !c.is_ascii())
+        .unwrap_or(text.len());
     let start = text.get(..end.min(900)).unwrap();
     start.trim_matches(' ')
 }
@@ -146,7 +152,11 @@ pub fn check(alert: &Alert, cef: &Cef) {
         assert!(fits, "{key}={value:?}");
         if let Some(custom) = key.strip_suffix("Label") {
             assert!(cef.extension.contains_key(custom), "{key} without {custom}");
-        } else if key.starts_with("cs") || key.starts_with("cn") || key.starts_with("c6a") || key.starts_with("flex") {
+        } else if key.starts_with("cs")
+            || key.starts_with("cn")
+            || key.starts_with("c6a")
+            || key.starts_with("flex")
+        {
             assert!(cef.extension.contains_key(&format!("{key}Label")), "{key} has no label");
         }
     }
@@ -162,7 +172,9 @@ pub fn check(alert: &Alert, cef: &Cef) {
         };
         assert_eq!(get(key), end.address.to_string());
     }
-    for (key, text) in [("msg", Some(&alert.summary)), ("cs1", alert.rule.as_ref()), ("reason", alert.rule_words.as_ref())] {
+    for (key, text) in
+        [("msg", Some(&alert.summary)), ("cs1", alert.rule.as_ref()), ("reason", alert.rule_words.as_ref())]
+    {
         let want = plain(text.map_or("", String::as_str));
         assert!(get(key).starts_with(want), "{key}: {:?} does not begin with {want:?}", get(key));
     }

@@ -55,7 +55,8 @@ fn the_examples_in_the_documentation_are_real() {
     let alert = alerts.iter().find(|alert| alert.rule.is_some() && !alert.values.is_empty()).unwrap();
     let mut all = examples(alert);
     let events = play(Path::new(&capture), NOTHING).events;
-    let record = events.iter().find_map(|(event, record)| record.as_ref().filter(|_| event["verb"] == "write"));
+    let record =
+        events.iter().find_map(|(event, record)| record.as_ref().filter(|_| event["verb"] == "write"));
     all.push(("eve-modbus".to_owned(), broken(&record.unwrap().to_string(), 1)));
     let path = ours("docs/formats.md");
     let mut page = std::fs::read_to_string(&path).unwrap();

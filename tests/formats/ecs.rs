@@ -53,7 +53,11 @@ fn ecs_has_only_published_fields_of_their_types() {
         let ecs = json(&alert, Format::Ecs);
         check("", &ecs, &fields, &mut used);
         assert_eq!(ecs["event"]["kind"], "alert");
-        assert_eq!(ecs["message"].as_str(), Some(alert.summary.as_str()), "escaped, and so read back as it was");
+        assert_eq!(
+            ecs["message"].as_str(),
+            Some(alert.summary.as_str()),
+            "escaped, and so read back as it was"
+        );
         assert_eq!(ecs["event"]["id"].as_str(), Some(alert.id.to_string().as_str()));
         assert_eq!(ecs["network"]["community_id"].as_str(), alert.community_id.as_deref());
         assert_eq!(ecs["source"]["address"].as_str(), Some(alert.src.address.to_string().as_str()));

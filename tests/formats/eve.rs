@@ -122,10 +122,12 @@ fn told(message: &Message) -> Value {
             said["exception"] = json!({ "raw": exception.raw, "code": exception.code.to_string() });
         }
         Data::Diagnostic { func, data } => {
-            said["diagnostic"] = json!({ "raw": func.raw, "code": func.code.to_string(), "data": text(data) });
+            said["diagnostic"] =
+                json!({ "raw": func.raw, "code": func.code.to_string(), "data": text(data) });
         }
         Data::MEI { mei_type, data } => {
-            said["mei"] = json!({ "raw": mei_type.raw, "code": mei_type.code.to_string(), "data": text(data) });
+            said["mei"] =
+                json!({ "raw": mei_type.raw, "code": mei_type.code.to_string(), "data": text(data) });
         }
         Data::Read(data) => said["read"] = read(data),
         Data::Write(data) => said["write"] = write(data),

@@ -28,7 +28,8 @@ impl Definitions {
         }
         let dictionary = read(&folder.join("dictionary.json"));
         let object = |value: &Value| value.as_object().unwrap().clone();
-        let (types, dictionary) = (object(&dictionary["types"]["attributes"]), object(&dictionary["attributes"]));
+        let (types, dictionary) =
+            (object(&dictionary["types"]["attributes"]), object(&dictionary["attributes"]));
         Some(Definitions { folder, dictionary, types, objects: BTreeMap::new() })
     }
 
@@ -82,7 +83,8 @@ impl Definitions {
         let mut schema = json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false
         });
-        if let Some(names) = constraint.as_ref().and_then(|constraint| constraint["at_least_one"].as_array()) {
+        if let Some(names) = constraint.as_ref().and_then(|constraint| constraint["at_least_one"].as_array())
+        {
             let any: Vec<Value> = names.iter().map(|name| json!({ "required": [name] })).collect();
             schema["anyOf"] = any.into();
         }
@@ -90,7 +92,8 @@ impl Definitions {
     }
 
     fn attribute(&mut self, name: &str, own: &Value) -> Value {
-        let general = self.dictionary.get(name).unwrap_or_else(|| panic!("{name} is not in the dictionary")).clone();
+        let general =
+            self.dictionary.get(name).unwrap_or_else(|| panic!("{name} is not in the dictionary")).clone();
         let kind = general["type"].as_str().unwrap();
         let mut one = match kind {
             "object" => json!({ "type": "object" }),
@@ -107,6 +110,12 @@ impl Definitions {
             one["enum"] = numbers.into();
         }
         if general["is_array"] == true { json!({ "type": "array", "items": one }) } else { one }
+    }
+
+    /// The numbers of the kinds of observables, which stand where the kinds are defined.
+    fn observables(&self) -> Vec<u64> {
+        let all = self.types.values().chain(self.dictionary.values());
+        all.filter_map(|definition| definition["observable"].as_u64()).chain([0, 99]).collect()
     }
 
     fn object(&mut self, name: &str) {
@@ -149,13 +158,24 @@ fn ocsf_is_a_detection_finding_by_the_published_definitions() {
     let Some(mut definitions) = Definitions::open() else { return };
     let path = definitions.folder.join("events/findings/detection_finding.json");
     let mut schema = definitions.schema(&path);
+    // The numbers of a class and of its category are not listed but made: category * 1000 + class.
+    let category = read(&definitions.folder.join("categories.json"))["attributes"]["findings"]["uid"].as_u64().unwrap();
+    let class = category * 1000 + read(&path)["uid"].as_u64().unwrap();
+    schema["properties"]["category_uid"] = json!({ "const": category });
+    schema["properties"]["class_uid"] = json!({ "const": class });
+    schema["properties"]["type_uid"] = json!({ "enum": [class * 100 + 1, class * 100 + 2, class * 100 + 3] });
+    let observables = definitions.observables();
+    assert!(observables.contains(&2) && observables.contains(&3));
+    definitions.objects.get_mut("observable").unwrap()["properties"]["type_id"] = json!({ "enum": observables });
     schema["$defs"] = definitions.objects.clone().into_iter().collect::<Map<_, _>>().into();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let all = alerts("ocsf");
     for alert in &all {
         let finding = json(alert, Format::Ocsf);
-        let objections: Vec<_> =
-            validator.iter_errors(&finding).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let objections: Vec<_> = validator
+            .iter_errors(&finding)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
         assert!(objections.is_empty(), "{objections:#?}\n{finding:#}");
         assert_eq!(finding["class_uid"], 2004);
         let type_uid = 200_400 + finding["activity_id"].as_u64().unwrap();

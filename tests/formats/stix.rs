@@ -45,8 +45,8 @@ fn bundles_hold_together() {
             assert!(within.insert(id.to_owned()), "{id} twice in a bundle");
             // The same identifier is the same thing in every bundle.
             let content = match kind {
-                "ipv4-addr" | "ipv6-addr" | "mac-addr" | "network-traffic" | "attack-pattern" | "marking-definition"
-                | "identity" => {
+                "ipv4-addr" | "ipv6-addr" | "mac-addr" | "network-traffic" | "attack-pattern"
+                | "marking-definition" | "identity" => {
                     let mut object = object.clone();
                     object["created_by_ref"].take();
                     object.to_string()
@@ -54,7 +54,9 @@ fn bundles_hold_together() {
                 _ => alert.id.to_string(),
             };
             assert_eq!(ids.entry(id.to_owned()).or_insert(content.clone()), &content, "{id}");
-            for (from, to) in [("created", "modified"), ("first_observed", "last_observed"), ("first_seen", "last_seen")] {
+            for (from, to) in
+                [("created", "modified"), ("first_observed", "last_observed"), ("first_seen", "last_seen")]
+            {
                 if let (Some(from), Some(to)) = (object[from].as_str(), object[to].as_str()) {
                     assert!(from <= to, "{from} is after {to}");
                 }
@@ -69,9 +71,19 @@ fn bundles_hold_together() {
             assert!(within.contains(&id), "{key} points at {id}, which the bundle has not");
         }
     }
-    for kind in ["attack-pattern", "identity", "indicator", "ipv4-addr", "ipv6-addr", "mac-addr", "marking-definition",
-        "network-traffic", "observed-data", "relationship", "sighting"]
-    {
+    for kind in [
+        "attack-pattern",
+        "identity",
+        "indicator",
+        "ipv4-addr",
+        "ipv6-addr",
+        "mac-addr",
+        "marking-definition",
+        "network-traffic",
+        "observed-data",
+        "relationship",
+        "sighting",
+    ] {
         assert!(kinds.contains(kind), "{kind}");
     }
 }

@@ -31,7 +31,10 @@ fn parse(message: &[u8]) -> Message {
     while let Some(element) = rest.strip_prefix('[') {
         let end = element.find([' ', ']']).unwrap();
         let name = &element[..end];
-        assert!(name.len() <= 32 && name.bytes().all(|o| (33..=126).contains(&o) && !b"= ]\"".contains(&o)), "{name}");
+        assert!(
+            name.len() <= 32 && name.bytes().all(|o| (33..=126).contains(&o) && !b"= ]\"".contains(&o)),
+            "{name}"
+        );
         let mut parameters = BTreeMap::new();
         rest = &element[end..];
         while let Some(parameter) = rest.strip_prefix(' ') {
