@@ -69,7 +69,7 @@ impl Observer for Log {
 
 /// Plays a capture, judged by these rules.
 pub fn play(capture: &Path, rules: &str) -> Played {
-    let loaded = policy::parse("test.toml", rules, &vocabularies()).unwrap();
+    let loaded = policy::parse("rules/pump-station.toml", rules, &vocabularies()).unwrap();
     let played = Arc::new(Mutex::new(Played::default()));
     let alerts = played.clone();
     let mut pipeline = Pipeline::new(Parts {

@@ -159,14 +159,16 @@ fn ocsf_is_a_detection_finding_by_the_published_definitions() {
     let path = definitions.folder.join("events/findings/detection_finding.json");
     let mut schema = definitions.schema(&path);
     // The numbers of a class and of its category are not listed but made: category * 1000 + class.
-    let category = read(&definitions.folder.join("categories.json"))["attributes"]["findings"]["uid"].as_u64().unwrap();
+    let category =
+        read(&definitions.folder.join("categories.json"))["attributes"]["findings"]["uid"].as_u64().unwrap();
     let class = category * 1000 + read(&path)["uid"].as_u64().unwrap();
     schema["properties"]["category_uid"] = json!({ "const": category });
     schema["properties"]["class_uid"] = json!({ "const": class });
     schema["properties"]["type_uid"] = json!({ "enum": [class * 100 + 1, class * 100 + 2, class * 100 + 3] });
     let observables = definitions.observables();
     assert!(observables.contains(&2) && observables.contains(&3));
-    definitions.objects.get_mut("observable").unwrap()["properties"]["type_id"] = json!({ "enum": observables });
+    definitions.objects.get_mut("observable").unwrap()["properties"]["type_id"] =
+        json!({ "enum": observables });
     schema["$defs"] = definitions.objects.clone().into_iter().collect::<Map<_, _>>().into();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let all = alerts("ocsf");

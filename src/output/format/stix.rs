@@ -76,15 +76,24 @@ impl Observable {
     }
 }
 
-/// The protocols of the traffic, the outermost first.
+/// The protocols of the traffic, the outermost first, by the names that IANA has for them.
 fn protocols(alert: &Alert) -> impl Iterator<Item = &'static str> {
     let network = match facts::ip_version(alert) {
         Some(4) => Some("ipv4"),
         Some(_) => Some("ipv6"),
         None => Some("ethernet"),
     };
-    let transport = facts::transport(alert).and_then(facts::transport_name);
-    [network, transport, facts::application(alert)].into_iter().flatten()
+    let transport = facts::transport(alert).and_then(facts::transport_name).map(|name| match name {
+        // The network protocol before it says which.
+        "ipv6-icmp" => "icmp",
+        other => other,
+    });
+    let application = facts::application(alert).map(|name| match name {
+        "modbus" => "mbap",
+        "dnp3" => "dnp",
+        other => other,
+    });
+    [network, transport, application].into_iter().flatten()
 }
 
 /// A time in the form that the standard asks for, with milliseconds.
