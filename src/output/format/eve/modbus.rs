@@ -180,8 +180,17 @@ impl<'v> Record<'v> {
         });
     }
 
-    /// What follows the function or sub-function, where the event keeps it as it is.
+    /// What follows the function or sub-function, where the event tells it whole.
     fn octets(&self) -> Option<Vec<u8>> {
+        if !self.answers && matches!(self.function, 7 | 11 | 12 | 17) {
+            return Some(Vec::new());
+        }
+        // Read Device Identification: what is asked for.
+        if let (false, Some(code), Some(object)) =
+            (self.answers, self.get("read_device_id"), self.get("object_id"))
+        {
+            return Some(vec![u8::try_from(code).ok()?, u8::try_from(object).ok()?]);
+        }
         let digits = self.fields.get("data")?.as_str()?.as_bytes();
         let (pairs, _) = digits.as_chunks::<2>();
         pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
