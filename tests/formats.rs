@@ -87,8 +87,7 @@ pub fn play(capture: &Path, rules: &str) -> Played {
         pipeline.frame(&frame);
     }
     drop(pipeline.finish());
-    let played = std::mem::take(&mut *played.lock().unwrap());
-    played
+    std::mem::take(&mut *played.lock().unwrap())
 }
 
 /// Rules that allow nothing.
