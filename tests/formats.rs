@@ -69,7 +69,7 @@ impl Observer for Log {
 
 /// Plays a capture, judged by these rules.
 pub fn play(capture: &Path, rules: &str) -> Played {
-    let loaded = policy::parse("test.toml", rules, &vocabularies()).unwrap();
+    let loaded = policy::parse("rules/pump-station.toml", rules, &vocabularies()).unwrap();
     let played = Arc::new(Mutex::new(Played::default()));
     let alerts = played.clone();
     let mut pipeline = Pipeline::new(Parts {
@@ -87,8 +87,7 @@ pub fn play(capture: &Path, rules: &str) -> Played {
         pipeline.frame(&frame);
     }
     drop(pipeline.finish());
-    let played = std::mem::take(&mut *played.lock().unwrap());
-    played
+    std::mem::take(&mut *played.lock().unwrap())
 }
 
 /// Rules that allow nothing.

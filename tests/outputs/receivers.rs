@@ -292,7 +292,8 @@ fn jetstream_has_each_once_though_the_server_is_killed_under_load() {
         use tokio_stream::StreamExt as _;
         let client = async_nats::connect(&url).await.unwrap();
         let stream = async_nats::jetstream::new(client).get_stream("alerts").await.unwrap();
-        let config = async_nats::jetstream::consumer::pull::Config::default();
+        let ack_policy = async_nats::jetstream::consumer::AckPolicy::None;
+        let config = async_nats::jetstream::consumer::pull::Config { ack_policy, ..Default::default() };
         let consumer = stream.create_consumer(config).await.unwrap();
         let mut all = BTreeMap::new();
         while all.values().sum::<u32>() < COUNT as u32 {

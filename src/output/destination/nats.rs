@@ -61,7 +61,7 @@ impl Nats {
         }
         let url = settings.url.clone();
         let act = async {
-            options.connect(&url).await.map_err(|error| {
+            let client = options.connect(&url).await.map_err(|error| {
                 let what = match error.kind() {
                     ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                         format!("{url} refuses user or token; check them")
@@ -72,12 +72,14 @@ impl Nats {
                     _ => format!("{url} does not take connections ({error}); check host, port and firewall"),
                 };
                 Failure::new(what)
-            })
+            })?;
+            // Within the runtime, which it starts a task on.
+            let mut jetstream = jetstream::new(client);
+            jetstream.set_timeout(PATIENCE);
+            Ok(jetstream)
         };
-        let client =
+        let jetstream =
             runtime.block_on(net::within(PATIENCE, &format!("{} did not answer", settings.url), act))?;
-        let mut jetstream = jetstream::new(client);
-        jetstream.set_timeout(PATIENCE);
         let (subject, url) = (settings.subject.clone(), settings.url.clone());
         Ok(Nats { runtime, jetstream, subject, url, said: String::new() })
     }

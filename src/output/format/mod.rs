@@ -22,9 +22,10 @@ mod facts;
 mod ocsf;
 mod stix;
 pub mod syslog;
+mod tlp;
 mod visible;
 
-pub use stix::Tlp;
+pub use tlp::{Tlp, UnknownTlp};
 
 use crate::alert::Alert;
 use std::fmt;
@@ -148,11 +149,11 @@ fn meant(word: &str) -> Option<Format> {
 
 /// Whether one letter more, less or other makes one word the other.
 fn nearly(word: &str, name: &str) -> bool {
-    let same = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| a.eq(b);
-    let start = word.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
-    let rest = |text: &str, skip: usize| text.chars().skip(skip).collect::<Vec<_>>();
-    [(1, 1), (1, 0), (0, 1)].into_iter().any(|(from_word, from_name)| {
-        same(&mut rest(word, start + from_word).into_iter(), &mut rest(name, start + from_name).into_iter())
+    let (word, name): (Vec<char>, Vec<char>) = (word.chars().collect(), name.chars().collect());
+    let start = word.iter().zip(&name).take_while(|(a, b)| a == b).count();
+    [(1, 1), (1, 0), (0, 1)].into_iter().any(|(of_word, of_name)| {
+        let rest = (word.get(start + of_word..), name.get(start + of_name..));
+        matches!(rest, (Some(a), Some(b)) if a == b)
     })
 }
 

@@ -5,95 +5,14 @@
 //! Identifiers are the same for the same alert, so that what is sent again replaces what was sent before: those of
 //! addresses and traffic as section 2.9 of the standard says, those of other objects from the alert's own id.
 
+use super::Tlp;
 use super::facts::{self, End};
-use super::visible;
 use crate::address::{Endpoint, Timestamp, Transport};
 use crate::alert::{Alert, AlertKind, Technique, technique};
 use crate::event::{Array, Json, Object};
 use sha1::{Digest, Sha1};
 use std::net::IpAddr;
-use std::str::FromStr;
-use thiserror::Error;
 
-/// With whom a recipient may share: Traffic Light Protocol 2.0 (FIRST, August 2022).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Tlp {
-    /// With anybody.
-    Clear,
-    /// Within the community.
-    Green,
-    /// Within the organization and with its clients, who need to know.
-    #[default]
-    Amber,
-    /// Within the organization only.
-    AmberStrict,
-    /// Nobody.
-    Red,
-}
-
-impl Tlp {
-    /// All of them, the most open first.
-    pub const ALL: [Tlp; 5] = [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red];
-
-    /// Its name in lower case, as an administrator writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Tlp::Clear => "clear",
-            Tlp::Green => "green",
-            Tlp::Amber => "amber",
-            Tlp::AmberStrict => "amber+strict",
-            Tlp::Red => "red",
-        }
-    }
-
-    /// The label as FIRST writes it.
-    const fn label(self) -> &'static str {
-        match self {
-            Tlp::Clear => "TLP:CLEAR",
-            Tlp::Green => "TLP:GREEN",
-            Tlp::Amber => "TLP:AMBER",
-            Tlp::AmberStrict => "TLP:AMBER+STRICT",
-            Tlp::Red => "TLP:RED",
-        }
-    }
-
-    /// The marking definition that OASIS published for it.
-    pub const fn marking(self) -> &'static str {
-        match self {
-            Tlp::Clear => "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
-            Tlp::Green => "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
-            Tlp::Amber => "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
-            Tlp::AmberStrict => "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
-            Tlp::Red => "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
-        }
-    }
-}
-
-/// A word that is none of these.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("there is no TLP label '{0}'; there are clear, green, amber, amber+strict and red")]
-pub struct UnknownTlp(String);
-
-/// Its name, letter case aside, with or without `TLP:`; `white` is what TLP 1.0 called `clear`.
-impl FromStr for Tlp {
-    type Err = UnknownTlp;
-
-    fn from_str(word: &str) -> Result<Tlp, UnknownTlp> {
-        let lower = word.to_lowercase();
-        let name = lower.strip_prefix("tlp:").unwrap_or(&lower);
-        if name == "white" {
-            return Ok(Tlp::Clear);
-        }
-        Tlp::ALL.into_iter().find(|tlp| tlp.name() == name).ok_or_else(|| {
-            let mut shown = String::new();
-            visible::push(word, 64, &mut shown);
-            UnknownTlp(shown)
-        })
-    }
-}
-
-/// The extension that OASIS published for TLP 2.0.
-const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
 /// The namespace of identifiers of observables: STIX 2.1, 2.9.
 const OBSERVABLES: u128 = 0x00ab_edb4_aa42_466c_9c01_fed2_3315_a9b7;
 /// The namespace of our other identifiers: version 5 of "wayside" in that of domain names (RFC 9562, 6.6).
@@ -157,15 +76,24 @@ impl Observable {
     }
 }
 
-/// The protocols of the traffic, the outermost first.
+/// The protocols of the traffic, the outermost first, by the names that IANA has for them.
 fn protocols(alert: &Alert) -> impl Iterator<Item = &'static str> {
     let network = match facts::ip_version(alert) {
         Some(4) => Some("ipv4"),
         Some(_) => Some("ipv6"),
         None => Some("ethernet"),
     };
-    let transport = facts::transport(alert).and_then(facts::transport_name);
-    [network, transport, facts::application(alert)].into_iter().flatten()
+    let transport = facts::transport(alert).and_then(facts::transport_name).map(|name| match name {
+        // The network protocol before it says which.
+        "ipv6-icmp" => "icmp",
+        other => other,
+    });
+    let application = facts::application(alert).map(|name| match name {
+        "modbus" => "mbap",
+        "dnp3" => "dnp",
+        other => other,
+    });
+    [network, transport, application].into_iter().flatten()
 }
 
 /// A time in the form that the standard asks for, with milliseconds.
@@ -198,7 +126,7 @@ pub(super) fn write(alert: &Alert, tlp: Tlp, out: &mut Vec<u8>) {
         let name = format!("bundle:{}:{}:{}", alert.id, alert.count, tlp.name());
         o.word("id", &format!("bundle--{}", uuid(OWN, &name)));
         o.key("objects").array(|a| {
-            marking(tlp, a);
+            tlp.write_marking(a);
             bundle.identity(a);
             seen.iter().for_each(|observable| bundle.observable(observable, a));
             bundle.observed(&seen, a);
@@ -207,22 +135,6 @@ pub(super) fn write(alert: &Alert, tlp: Tlp, out: &mut Vec<u8>) {
             for technique in &techniques {
                 bundle.pattern(technique, a);
             }
-        });
-    });
-}
-
-fn marking(tlp: Tlp, a: &mut Array<'_>) {
-    a.item().object(|o| {
-        o.word("type", "marking-definition");
-        o.word("spec_version", "2.1");
-        o.word("id", tlp.marking());
-        o.word("created", "2022-10-01T00:00:00.000Z");
-        o.word("name", tlp.label());
-        o.key("extensions").object(|o| {
-            o.key(TLP_EXTENSION).object(|o| {
-                o.word("extension_type", "property-extension");
-                o.word("tlp_2_0", tlp.name());
-            });
         });
     });
 }
@@ -407,15 +319,6 @@ fn pattern(alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn labels_are_known_by_their_names() {
-        for tlp in Tlp::ALL {
-            assert_eq!([tlp.name().parse(), tlp.label().parse()], [Ok(tlp), Ok(tlp)]);
-        }
-        assert_eq!(["white".parse(), Ok(Tlp::default())], [Ok(Tlp::Clear), Ok(Tlp::Amber)]);
-        assert!("ambr".parse::<Tlp>().is_err());
-    }
 
     /// What OASIS's Python library `stix2` and Python's `uuid` make.
     #[test]

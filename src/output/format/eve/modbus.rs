@@ -97,12 +97,24 @@ impl<'v> Record<'v> {
         }
     }
 
-    /// What a message is blamed for though it can be decoded: an exception code that its function cannot have.
+    /// What a message is blamed for though it can be decoded: an exception code that its function cannot have, or a
+    /// diagnostic request with data that its sub-function does not have.
     fn errors(&self, exception: Option<u64>) -> &'static str {
         match exception {
             Some(8) if !matches!(self.function, 20 | 21) => "EXC_CODE",
-            Some(1..=8 | 10 | 11) | None => "NONE",
+            Some(1..=8 | 10 | 11) => "NONE",
             Some(_) => "EXC_CODE",
+            None if self.function == 8 && !self.answers && self.odd_diagnostic() => "DATA_VALUE",
+            None => "NONE",
+        }
+    }
+
+    fn odd_diagnostic(&self) -> bool {
+        match (self.get("subfunction"), self.octets().as_deref()) {
+            (Some(1), Some([first, second])) => *second != 0 || !matches!(first, 0 | 0xff),
+            (Some(3), Some([_, second])) => *second != 0,
+            (Some(2 | 10..=21), Some(data @ [_, _])) => data != [0, 0],
+            _ => false,
         }
     }
 
@@ -123,7 +135,9 @@ impl<'v> Record<'v> {
             }
             (23, true) => self.read_data(o),
             (8, _) => self.sub(o, "diagnostic", self.get("subfunction"), diagnostic(self.get("subfunction"))),
-            (43, _) => self.sub(o, "mei", self.get("mei"), mei(self.get("mei"))),
+            // The schema has it in requests only.
+            (43, true) => {}
+            (43, false) => self.sub(o, "mei", self.get("mei"), mei(self.get("mei"))),
             _ => {
                 if let Some(octets) = self.octets() {
                     o.key("data").str(&shown(&octets));
@@ -166,8 +180,17 @@ impl<'v> Record<'v> {
         });
     }
 
-    /// What follows the function or sub-function, where the event keeps it as it is.
+    /// What follows the function or sub-function, where the event tells it whole.
     fn octets(&self) -> Option<Vec<u8>> {
+        if !self.answers && matches!(self.function, 7 | 11 | 12 | 17) {
+            return Some(Vec::new());
+        }
+        // Read Device Identification: what is asked for.
+        if let (false, Some(code), Some(object)) =
+            (self.answers, self.get("read_device_id"), self.get("object_id"))
+        {
+            return Some(vec![u8::try_from(code).ok()?, u8::try_from(object).ok()?]);
+        }
         let digits = self.fields.get("data")?.as_str()?.as_bytes();
         let (pairs, _) = digits.as_chunks::<2>();
         pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
