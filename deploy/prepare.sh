@@ -23,6 +23,11 @@ if [ "${1:-build}" = test ]; then
     command -v python3 >/dev/null || wanted+=(python3)
     command -v tcpdump >/dev/null || wanted+=(tcpdump)
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
+    # Receivers of alerts; they are where only root looks.
+    for receiver in rsyslogd:rsyslog nats-server:nats-server mosquitto:mosquitto openssl:openssl; do
+        PATH="$PATH:/usr/sbin" command -v "${receiver%%:*}" >/dev/null || wanted+=("${receiver##*:}")
+    done
+    compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || wanted+=(rsyslog-openssl)
     # A Python without ensurepip makes no environment with pip in it.
     [ -e "$peers/stacks" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv)
 fi

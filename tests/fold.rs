@@ -47,6 +47,8 @@ fn instant(value: &Value) -> jiff::Timestamp {
 #[test]
 fn only_plain_repeated_reads_and_their_answers_are_folded_and_the_sums_are_right() {
     let (mut folded_away, mut lines) = (0, 0);
+    let schema = std::fs::read_to_string(ours("docs/schemas/folded.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     for file in captures("folded log") {
         let full = log(&file, &[]);
         let folded = log(&file, &["--fold"]);
@@ -80,6 +82,8 @@ fn only_plain_repeated_reads_and_their_answers_are_folded_and_the_sums_are_right
             let sum = told.entry(asked(&line)).or_default();
             sum[0] += line["requests"].as_u64().unwrap();
             sum[1] += line["responses"].as_u64().unwrap();
+            let wrong: Vec<String> = schema.iter_errors(&line).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{shown}: {wrong:?} in {line}");
             assert!(instant(&line["ts"]) <= instant(&line["last_ts"]), "{shown}: {line}");
             lines += 1;
         }
