@@ -11,6 +11,7 @@ use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Upper bounds of the response time buckets, in seconds.
 const RESPONSE_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
@@ -227,7 +228,7 @@ pub struct Metrics {
     pub store_lost: IntCounter,
     /// Rules in force.
     pub rules: IntGauge,
-    /// Attempts to load changed rules, by result.
+    /// Attempts to load changed rules, by result: `loaded`, `refused`.
     pub rule_reloads: IntCounterVec,
 }
 
@@ -246,7 +247,7 @@ impl Metrics {
         let response = HistogramVec::new(
             HistogramOpts::new(
                 "wayside_response_seconds",
-                "Time from a request to its response, in seconds.",
+                "Seconds from a request to its answer, as seen on the wire.",
             )
             .buckets(RESPONSE_BUCKETS.to_vec()),
             &["protocol"],
@@ -266,113 +267,149 @@ impl Metrics {
         let build =
             counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        let started = Gauge::new(
+            "wayside_start_time_seconds",
+            "When the sensor started, in seconds since 1970-01-01 00:00 UTC. A change is a restart.",
+        )
+        .expect("a fixed valid name");
+        started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        registry.register(Box::new(started)).expect("registered once");
         let capture_lag = Gauge::new(
             "wayside_capture_lag_seconds",
-            "Time between the capture of the last packet and its decoding, in seconds.",
+            "How far the sensor is behind: seconds from the capture of the last packet to its decoding. Near 0 when all is well.",
         )
         .expect("a fixed valid name");
         registry.register(Box::new(capture_lag.clone())).expect("registered once");
         let output_queue = IntGaugeVec::new(
-            Opts::new("wayside_output_queue", "Alerts waiting to be taken by an output."),
+            Opts::new(
+                "wayside_output_queue",
+                "Alerts that wait for an output. Near 0 unless the receiver is slow or away.",
+            ),
             &["output"],
         )
         .expect("a fixed valid name");
         registry.register(Box::new(output_queue.clone())).expect("registered once");
+        let rule_reloads = counters(
+            "wayside_rule_reloads_total",
+            "Attempts to load changed rules: loaded, or refused because of an error in them; then the old rules stay.",
+            &["result"],
+        );
+        // There from the beginning, so that the first one is seen as an increase.
+        ["loaded", "refused"].iter().for_each(|result| rule_reloads.with_label_values(&[*result]).reset());
         Metrics {
-            packets: counters("wayside_packets_total", "Packets captured.", &["interface"]),
-            bytes: counters("wayside_bytes_total", "Octets captured.", &["interface"]),
+            packets: counters(
+                "wayside_packets_total",
+                "Packets captured. One that stands still: the sensor hears nothing there.",
+                &["interface"],
+            ),
+            bytes: counters(
+                "wayside_bytes_total",
+                "Octets captured, as long as they were on the wire.",
+                &["interface"],
+            ),
             packets_dropped: counters(
                 "wayside_packets_dropped_total",
-                "Packets lost before they could be read: by the kernel (its buffer was full) or the interface.",
+                "Packets the sensor did not see, lost by the kernel (its buffer was full) or by the interface. What was in them was not judged.",
                 &["interface", "by"],
             ),
             messages: counters(
                 "wayside_messages_total",
-                "Protocol messages decoded, by what they do and their role in the exchange.",
+                "Messages of control protocols, by what they do (verb) and their role in the exchange (kind).",
                 &["protocol", "verb", "kind"],
             ),
             malformed: counters(
                 "wayside_malformed_total",
-                "Protocol messages that could not be decoded in full, by what is wrong with them.",
+                "Messages that break their protocol and could not be decoded in full, by what is wrong. A faulty device, or somebody probing.",
                 &["protocol", "reason"],
             ),
             exceptions: counters(
                 "wayside_exceptions_total",
-                "Answers in which a device refused, by the code it gave.",
+                "Requests that a device refused, by the code it gave. The codes are those of the protocol.",
                 &["protocol", "code"],
             ),
             unanswered: counters(
                 "wayside_unanswered_total",
-                "Requests whose answer never came although the other side was heard.",
+                "Requests that a device never answered although it was heard otherwise.",
                 &["protocol"],
             ),
-            alerts: counters("wayside_alerts_total", "Alerts raised.", &["severity", "kind"]),
+            alerts: counters(
+                "wayside_alerts_total",
+                "Alerts raised. One that repeats counts once until it has been quiet for a while.",
+                &["severity", "kind"],
+            ),
             rule_hits: counters(
                 "wayside_rule_hits_total",
-                "Messages that a rule allowed or denied.",
+                "Messages that a rule decided on, by the name of the rule.",
                 &["rule"],
             ),
             relaxed: counters(
                 "wayside_relaxed_total",
-                "Messages that passed only because a maintenance window relaxes the rule.",
+                "Messages that passed only because a maintenance window relaxes the rule, by the name of the rule.",
                 &["rule"],
             ),
             silent_expectations: gauge(
                 "wayside_silent_expectations",
-                "Hosts that are silent where a rule expects to hear them.",
+                "Devices that are silent now although a rule expects to hear from them. 0 when all is well.",
             ),
             response,
-            flows: gauge("wayside_flows", "Conversations followed at present."),
-            devices: gauge("wayside_devices", "Addresses in the inventory."),
+            flows: gauge("wayside_flows", "Conversations between two ends that the sensor follows now."),
+            devices: gauge(
+                "wayside_devices",
+                "Devices known, by address. A rise is something new in the network.",
+            ),
             stream_gaps: counter(
                 "wayside_stream_gaps_total",
-                "Holes in TCP streams: octets that were never captured.",
+                "Holes in TCP connections: stretches that were never captured. Many: the tap or mirror port loses packets.",
             ),
             evictions: counters(
                 "wayside_evictions_total",
-                "What was given up at a configured limit to make room, by what it was.",
+                "What was forgotten at a limit to make room, by what it was. A flood, or a plant larger than the limit.",
                 &["what"],
             ),
             checksum_errors: counters(
                 "wayside_checksum_errors_total",
-                "Checksums that do not fit; a sender with checksum offload makes them look so.",
+                "Packets with a wrong checksum. Many are harmless where the sensor runs on a machine that it watches (checksum offload).",
                 &["layer"],
             ),
             odd: counters(
                 "wayside_odd_packets_total",
-                "Packets as hosts seldom send them and attackers do, by what is odd.",
+                "Packets as devices seldom send them and attackers do to hide, by what is odd.",
                 &["what"],
             ),
             undecoded: counters(
                 "wayside_undecoded_packets_total",
-                "Packets whose headers could not be decoded, by reason.",
+                "Packets that could not be looked into since their headers make no sense or are of another kind, by reason.",
                 &["reason"],
             ),
             output_queue,
-            output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
-            output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
+            output_sent: counters("wayside_output_sent_total", "Alerts that reached an output.", &["output"]),
+            output_lost: counters(
+                "wayside_output_lost_total",
+                "Alerts that will never reach an output: it refused them, or too many waited.",
+                &["output"],
+            ),
             logins: counters(
                 "wayside_logins_total",
-                "Logins by a password or a token, by what came of them.",
+                "Logins to the page by a password or a token, by what came of them. Tokens that are right are not counted.",
                 &["by", "result"],
             ),
             connections_refused: counters(
                 "wayside_connections_refused_total",
-                "Connections to the page that were not served, by reason.",
+                "Connections to the page that were turned away, by reason.",
                 &["reason"],
             ),
             evidence_written: counter(
                 "wayside_evidence_written_total",
-                "Alerts whose packets were written to a file.",
+                "Alerts whose packets were kept in a file.",
             ),
             evidence_lost: counters(
                 "wayside_evidence_lost_total",
-                "Alerts whose packets were not kept although evidence is asked for, by reason.",
+                "Alerts whose packets were not kept although they should be, by reason.",
                 &["reason"],
             ),
             evidence_removed: counter(
                 "wayside_evidence_removed_total",
-                "Files of evidence removed to stay within the bounds of their folder.",
+                "Old files of evidence removed to make room for new ones.",
             ),
             capture_lag,
             store_queue: gauge(
@@ -387,12 +424,8 @@ impl Metrics {
                 "wayside_store_lost_total",
                 "Alerts and updates that are not in the store since too many waited. They went to the other outputs.",
             ),
-            rules: gauge("wayside_rules", "Rules in force."),
-            rule_reloads: counters(
-                "wayside_rule_reloads_total",
-                "Attempts to load changed rules: loaded, or refused because of an error in them.",
-                &["result"],
-            ),
+            rules: gauge("wayside_rules", "Rules in force. 0: nothing is judged."),
+            rule_reloads,
             registry,
         }
     }
