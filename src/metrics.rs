@@ -5,12 +5,13 @@
 //! rules are known in advance; an address is never a label.
 
 use crate::event::{Event, Kind, Outcome, Verb, Vocabulary};
-use prometheus::core::{AtomicU64, GenericCounter};
+use prometheus::core::{AtomicU64, Collector, Desc, GenericCounter};
 use prometheus::local::LocalHistogram;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Upper bounds of the response time buckets, in seconds.
@@ -169,6 +170,7 @@ fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, more: u64) {
 /// The series that Prometheus scrapes.
 pub struct Metrics {
     registry: Registry,
+    descriptions: Vec<Desc>,
     /// Packets captured, by interface.
     pub packets: IntCounterVec,
     /// Octets captured, by interface.
@@ -239,9 +241,14 @@ impl Metrics {
     /// Never: the names below are fixed and a test registers them.
     pub fn new() -> Metrics {
         let registry = Registry::new();
+        let descriptions = RefCell::new(Vec::new());
+        let register = |series: Box<dyn Collector>| {
+            descriptions.borrow_mut().extend(series.desc().into_iter().cloned());
+            registry.register(series).expect("registered once");
+        };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let vec = IntCounterVec::new(Opts::new(name, help), labels).expect("a fixed valid name");
-            registry.register(Box::new(vec.clone())).expect("registered once");
+            register(Box::new(vec.clone()));
             vec
         };
         let response = HistogramVec::new(
@@ -253,33 +260,37 @@ impl Metrics {
             &["protocol"],
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(response.clone())).expect("registered once");
+        register(Box::new(response.clone()));
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help).expect("a fixed valid name");
-            registry.register(Box::new(gauge.clone())).expect("registered once");
+            register(Box::new(gauge.clone()));
             gauge
         };
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(name, help).expect("a fixed valid name");
-            registry.register(Box::new(counter.clone())).expect("registered once");
+            register(Box::new(counter.clone()));
             counter
         };
-        let build =
-            counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
+        let build = IntGaugeVec::new(
+            Opts::new("wayside_build_info", "Always 1; the label says which version runs."),
+            &["version"],
+        )
+        .expect("a fixed valid name");
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        register(Box::new(build));
         let started = Gauge::new(
             "wayside_start_time_seconds",
             "When the sensor started, in seconds since 1970-01-01 00:00 UTC. A change is a restart.",
         )
         .expect("a fixed valid name");
         started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
-        registry.register(Box::new(started)).expect("registered once");
+        register(Box::new(started));
         let capture_lag = Gauge::new(
             "wayside_capture_lag_seconds",
             "How far the sensor is behind: seconds from the capture of the last packet to its decoding. Near 0 when all is well.",
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(capture_lag.clone())).expect("registered once");
+        register(Box::new(capture_lag.clone()));
         let output_queue = IntGaugeVec::new(
             Opts::new(
                 "wayside_output_queue",
@@ -288,7 +299,7 @@ impl Metrics {
             &["output"],
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(output_queue.clone())).expect("registered once");
+        register(Box::new(output_queue.clone()));
         let rule_reloads = counters(
             "wayside_rule_reloads_total",
             "Attempts to load changed rules: loaded, or refused because of an error in them; then the old rules stay.",
@@ -426,8 +437,18 @@ impl Metrics {
             ),
             rules: gauge("wayside_rules", "Rules in force. 0: nothing is judged."),
             rule_reloads,
+            descriptions: descriptions.take(),
             registry,
         }
+    }
+
+    /// Every series with its labels and its help, those too that have not begun.
+    pub fn described(&self) -> impl Iterator<Item = Described<'_>> {
+        self.descriptions.iter().map(|desc| Described {
+            name: &desc.fq_name,
+            labels: &desc.variable_labels,
+            help: &desc.help,
+        })
     }
 
     fn response_histogram(&self, protocol: &str) -> Histogram {
@@ -476,6 +497,16 @@ impl Metrics {
             Err(error) => format!("# {error}\n"),
         }
     }
+}
+
+/// What a series is.
+pub struct Described<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The names of its labels.
+    pub labels: &'a [String],
+    /// What it means, for a person.
+    pub help: &'a str,
 }
 
 impl Default for Metrics {
