@@ -18,12 +18,13 @@ mod plant;
 #[path = "prometheus/servers.rs"]
 mod servers;
 
-use common::{has, ours};
+use common::ours;
 use plant::Sensor;
 use serde_json::Value;
-use servers::{Alertmanager, Prometheus, Receiver, Running};
+use servers::{Alertmanager, Prometheus, Receiver, Running, program};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs a program on files of ours; it must find nothing wrong.
-fn check(program: &str, arguments: &[&str]) -> String {
+fn check(program: &Path, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(ours("deploy/prometheus"))
@@ -59,25 +60,25 @@ fn check(program: &str, arguments: &[&str]) -> String {
         .output()
         .unwrap();
     let text = said(&output);
-    assert!(output.status.success(), "{program} {arguments:?}: {text}");
+    assert!(output.status.success(), "{} {arguments:?}: {text}", program.display());
     text
 }
 
 #[test]
 fn the_alert_rules_and_the_configuration_are_right() {
     let test = "the_alert_rules_and_the_configuration_are_right";
-    if has("promtool", test) {
-        check("promtool", &["check", "rules", "--lint=all", "--lint-fatal", "wayside.rules.yml"]);
-        check("promtool", &["test", "rules", "wayside.rules.test.yml"]);
-        check("promtool", &["check", "config", "prometheus.yml"]);
+    if let Some(promtool) = program(&["promtool"], test) {
+        check(&promtool, &["check", "rules", "--lint=all", "--lint-fatal", "wayside.rules.yml"]);
+        check(&promtool, &["test", "rules", "wayside.rules.test.yml"]);
+        check(&promtool, &["check", "config", "prometheus.yml"]);
     }
-    if has("amtool", test) {
-        check("amtool", &["check-config", "alertmanager.yml"]);
+    if let Some(amtool) = program(&["amtool"], test) {
+        check(&amtool, &["check-config", "alertmanager.yml"]);
         for (severity, to) in [("critical", "on-call"), ("warning", "engineers"), ("info", "engineers")] {
             let labels = format!("severity={severity}");
             let file = "--config.file=alertmanager.yml";
             let found =
-                check("amtool", &["config", "routes", "test", file, "alertname=WaysideDown", &labels]);
+                check(&amtool, &["config", "routes", "test", file, "alertname=WaysideDown", &labels]);
             assert_eq!(found.lines().next(), Some(to), "{severity}");
         }
     }
@@ -104,9 +105,7 @@ fn every_alert_rule_is_tested_and_says_what_to_do() {
 #[test]
 fn what_a_sensor_serves_is_as_prometheus_wants_it() {
     let test = "what_a_sensor_serves_is_as_prometheus_wants_it";
-    if !has("promtool", test) {
-        return;
-    }
+    let Some(promtool) = program(&["promtool"], test) else { return };
     let Some(sensor) = Sensor::start(test) else { return };
     let _plant = sensor.plant();
     // With every series that a plant brings about, its labels too are looked at.
@@ -123,7 +122,7 @@ fn what_a_sensor_serves_is_as_prometheus_wants_it() {
         .all(|part| text.contains(part))
         .then_some(text)
     });
-    let mut promtool = Command::new("promtool")
+    let mut promtool = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -142,14 +141,13 @@ fn what_a_sensor_serves_is_as_prometheus_wants_it() {
 #[test]
 fn dashboards_and_alerts_work_with_the_real_servers() {
     let test = "dashboards_and_alerts_work_with_the_real_servers";
-    let Some(manager) = servers::alertmanager(test) else { return };
-    if !has("prometheus", test) {
-        return;
-    }
+    // Debian's name, and its own.
+    let Some(manager) = program(&["prometheus-alertmanager", "alertmanager"], test) else { return };
+    let Some(prometheus) = program(&["prometheus"], test) else { return };
     let Some(mut sensor) = Sensor::start(test) else { return };
     let receiver = Receiver::start();
-    let manager = Alertmanager::start(manager, &receiver);
-    let prometheus = Prometheus::start(&sensor, &manager);
+    let manager = Alertmanager::start(&manager, &receiver);
+    let prometheus = Prometheus::start(&prometheus, &sensor, &manager);
     let has_data = |query: &str| !prometheus.ask(query).is_empty();
     until("the first scrape", || {
         has_data("up{job=\"wayside\"} == 1 and on () wayside_alerts_total").then_some(())

@@ -5,7 +5,7 @@ use super::{ours, until};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -30,17 +30,16 @@ impl Drop for Running {
     }
 }
 
-/// What Alertmanager is called here; `None`, saying so, where there is none.
-pub fn alertmanager(test: &str) -> Option<&'static str> {
-    let there = |name: &&str| {
-        let version =
-            Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+/// A program by one of its names, installed or as `deploy/prepare.sh test` unpacks it; `None`, saying so, where it is not.
+pub fn program(names: &[&str], test: &str) -> Option<PathBuf> {
+    let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers/debian/usr/bin");
+    let places = names.iter().flat_map(|name| [PathBuf::from(name), unpacked.join(name)]);
+    let found = places.into_iter().find(|place| {
+        let version = Command::new(place).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
-    };
-    // Debian's name, and its own.
-    let found = ["prometheus-alertmanager", "alertmanager"].into_iter().find(there);
+    });
     if found.is_none() {
-        println!("{test}: skipped, there is no alertmanager");
+        println!("{test}: skipped, there is no {}", names[0]);
     }
     found
 }
@@ -63,7 +62,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    pub fn start(sensor: &Sensor, manager: &Alertmanager) -> Prometheus {
+    pub fn start(program: &Path, sensor: &Sensor, manager: &Alertmanager) -> Prometheus {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let at = |port: u16| format!("127.0.0.1:{port}");
         let config = adapted(
@@ -75,7 +74,7 @@ impl Prometheus {
         // At once, where on duty it has to last.
         let rules: Vec<&str> = RULES.lines().filter(|line| !line.trim().starts_with("for: ")).collect();
         std::fs::write(path("wayside.rules.yml"), rules.join("\n")).unwrap();
-        let mut command = Command::new("prometheus");
+        let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", path("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", path("tsdb").display()))
@@ -117,7 +116,7 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    pub fn start(program: &str, receiver: &Receiver) -> Alertmanager {
+    pub fn start(program: &Path, receiver: &Receiver) -> Alertmanager {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let config = adapted(
             "deploy/prometheus/alertmanager.yml",
