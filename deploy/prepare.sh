@@ -70,6 +70,24 @@ if [ "${1:-build}" = test ] && [ "$(cat "$peers/stacks" 2>/dev/null)" != "$stack
         say "could not install $stacks; the tests against real peers will be skipped"
 fi
 
+# Prometheus and Alertmanager: unpacked and not installed, since Debian's packages start servers that stay.
+unpack() {
+    local folder
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    (cd "$folder" && { apt-get download -q "$@" || { install && apt-get download -q "$@"; }; }) >/dev/null 2>&1 &&
+        mkdir -p "$peers/debian" &&
+        for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$peers/debian" || break; done
+    rm -rf "$folder"
+    [ -x "$peers/debian/usr/bin/promtool" ] && [ -x "$peers/debian/usr/bin/amtool" ]
+}
+if [ "${1:-build}" = test ] && [ ! -x "$peers/debian/usr/bin/amtool" ] &&
+    ! { command -v promtool && command -v amtool; } >/dev/null; then
+    say "unpacking prometheus and prometheus-alertmanager into $peers"
+    { command -v apt-get >/dev/null && unpack prometheus prometheus-alertmanager; } ||
+        say "could not fetch prometheus and prometheus-alertmanager; their tests will be skipped"
+fi
+
 # What looks for barriers in the pages: one script of the package axe-core, used by the tests only.
 axe=4.10.3
 if [ "${1:-build}" = test ] && [ ! -s "$peers/axe.min.js" ]; then

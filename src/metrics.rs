@@ -4,170 +4,25 @@
 //! tallies into [`Metrics`], which `/metrics` prints. Label sets are bounded: protocols, verbs, kinds, reasons and
 //! rules are known in advance; an address is never a label.
 
-use crate::event::{Event, Kind, Outcome, Verb, Vocabulary};
-use prometheus::core::{AtomicU64, GenericCounter};
-use prometheus::local::LocalHistogram;
+mod tally;
+
+use crate::event::{Kind, Verb};
+use prometheus::core::{AtomicU64, Collector, Desc, GenericCounter};
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+pub use tally::{ProtocolCounts, Tally};
 
 /// Upper bounds of the response time buckets, in seconds.
 const RESPONSE_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// The counts of one worker.
-pub struct Tally {
-    protocols: Vec<ProtocolTally>,
-    /// Events written or judged, of every protocol.
-    pub events: u64,
-}
-
-/// The counts of one protocol.
-struct ProtocolTally {
-    words: &'static Vocabulary,
-    messages: [[u64; Kind::ALL.len()]; Verb::ALL.len()],
-    malformed: Vec<(&'static str, u64)>,
-    exceptions: Vec<(u8, u64)>,
-    unanswered: u64,
-    response: Option<LocalHistogram>,
-}
-
-impl Tally {
-    /// All at zero. With `metrics`, response times are recorded for its histogram too.
-    pub fn new(words: &[&'static Vocabulary], metrics: Option<&Metrics>) -> Tally {
-        let protocols = words
-            .iter()
-            .map(|words| ProtocolTally {
-                words,
-                messages: Default::default(),
-                malformed: Vec::new(),
-                exceptions: Vec::new(),
-                unanswered: 0,
-                response: metrics.map(|m| m.response_histogram(words.name).local()),
-            })
-            .collect();
-        Tally { protocols, events: 0 }
-    }
-
-    /// Counts one event.
-    pub fn count(&mut self, event: &Event<'_>) {
-        self.events += 1;
-        let Some(protocol) = self.protocols.get_mut(usize::from(event.proto.id)) else {
-            return;
-        };
-        if event.outcome == Some(Outcome::Unanswered) {
-            protocol.unanswered += 1;
-            return;
-        }
-        protocol.messages[event.verb.index()][event.kind.index()] += 1;
-        if let Some(fault) = event.fault {
-            add(&mut protocol.malformed, fault.label, 1);
-        }
-        if let Some(Outcome::Exception { code, .. }) = event.outcome {
-            add(&mut protocol.exceptions, code, 1);
-        }
-        if let (Some(latency), Some(response)) = (event.latency, &mut protocol.response) {
-            response.observe(latency as f64 / 1e9);
-        }
-    }
-
-    /// Adds the counts of another; response times stay where they are.
-    pub fn add(&mut self, other: &Tally) {
-        self.events += other.events;
-        for (own, other) in self.protocols.iter_mut().zip(&other.protocols) {
-            for (own, other) in own.messages.as_flattened_mut().iter_mut().zip(other.messages.as_flattened())
-            {
-                *own += other;
-            }
-            other.malformed.iter().for_each(|(label, count)| add(&mut own.malformed, *label, *count));
-            other.exceptions.iter().for_each(|(code, count)| add(&mut own.exceptions, *code, *count));
-            own.unanswered += other.unanswered;
-        }
-    }
-
-    /// A copy of the counts, without the response times, which go to their histogram.
-    pub fn hand_over(&mut self) -> Tally {
-        let words: Vec<&'static Vocabulary> = self.protocols.iter().map(|protocol| protocol.words).collect();
-        let mut copy = Tally::new(&words, None);
-        copy.add(self);
-        for response in self.protocols.iter_mut().filter_map(|protocol| protocol.response.as_mut()) {
-            response.flush();
-        }
-        copy
-    }
-
-    /// A tally of the same kind, at zero.
-    pub fn another(&self) -> Tally {
-        let protocols = self.protocols.iter().map(|protocol| ProtocolTally {
-            words: protocol.words,
-            messages: Default::default(),
-            malformed: Vec::new(),
-            exceptions: Vec::new(),
-            unanswered: 0,
-            // Local histograms cloned begin at zero.
-            response: protocol.response.clone(),
-        });
-        Tally { protocols: protocols.collect(), events: 0 }
-    }
-
-    /// Messages per protocol, for those that had any: name in sentences, requests, responses, others, malformed.
-    pub fn protocols(&self) -> impl Iterator<Item = ProtocolCounts<'_>> {
-        self.protocols
-            .iter()
-            .map(|p| {
-                let of = |kind: Kind| p.messages.iter().map(|verb| verb[kind.index()]).sum::<u64>();
-                ProtocolCounts {
-                    words: p.words,
-                    requests: of(Kind::Request),
-                    responses: of(Kind::Response),
-                    others: of(Kind::Unsolicited) + of(Kind::Message),
-                    malformed: of(Kind::Malformed),
-                    reasons: &p.malformed,
-                    exceptions: p.exceptions.iter().map(|(_, count)| count).sum(),
-                    unanswered: p.unanswered,
-                }
-            })
-            .filter(|p| p.total() + p.unanswered > 0)
-    }
-}
-
-/// What a summary says of one protocol.
-pub struct ProtocolCounts<'a> {
-    /// The protocol.
-    pub words: &'static Vocabulary,
-    /// Requests.
-    pub requests: u64,
-    /// Responses.
-    pub responses: u64,
-    /// Unsolicited and one-way messages.
-    pub others: u64,
-    /// Messages that could not be decoded in full.
-    pub malformed: u64,
-    /// Why, with counts.
-    pub reasons: &'a [(&'static str, u64)],
-    /// Answers that refused.
-    pub exceptions: u64,
-    /// Requests whose answer never came.
-    pub unanswered: u64,
-}
-
-impl ProtocolCounts<'_> {
-    /// All messages on the wire.
-    pub fn total(&self) -> u64 {
-        self.requests + self.responses + self.others + self.malformed
-    }
-}
-
-fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, more: u64) {
-    match counts.iter_mut().find(|(k, _)| *k == key) {
-        Some((_, count)) => *count += more,
-        None => counts.push((key, more)),
-    }
-}
-
 /// The series that Prometheus scrapes.
 pub struct Metrics {
     registry: Registry,
+    descriptions: Vec<Desc>,
     /// Packets captured, by interface.
     pub packets: IntCounterVec,
     /// Octets captured, by interface.
@@ -227,7 +82,7 @@ pub struct Metrics {
     pub store_lost: IntCounter,
     /// Rules in force.
     pub rules: IntGauge,
-    /// Attempts to load changed rules, by result.
+    /// Attempts to load changed rules, by result: `loaded`, `refused`.
     pub rule_reloads: IntCounterVec,
 }
 
@@ -238,141 +93,186 @@ impl Metrics {
     /// Never: the names below are fixed and a test registers them.
     pub fn new() -> Metrics {
         let registry = Registry::new();
+        let descriptions = RefCell::new(Vec::new());
+        let register = |series: Box<dyn Collector>| {
+            descriptions.borrow_mut().extend(series.desc().into_iter().cloned());
+            registry.register(series).expect("registered once");
+        };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let vec = IntCounterVec::new(Opts::new(name, help), labels).expect("a fixed valid name");
-            registry.register(Box::new(vec.clone())).expect("registered once");
+            register(Box::new(vec.clone()));
             vec
         };
         let response = HistogramVec::new(
             HistogramOpts::new(
                 "wayside_response_seconds",
-                "Time from a request to its response, in seconds.",
+                "Seconds from a request to its answer, as seen on the wire.",
             )
             .buckets(RESPONSE_BUCKETS.to_vec()),
             &["protocol"],
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(response.clone())).expect("registered once");
+        register(Box::new(response.clone()));
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help).expect("a fixed valid name");
-            registry.register(Box::new(gauge.clone())).expect("registered once");
+            register(Box::new(gauge.clone()));
             gauge
         };
         let counter = |name: &str, help: &str| {
             let counter = IntCounter::new(name, help).expect("a fixed valid name");
-            registry.register(Box::new(counter.clone())).expect("registered once");
+            register(Box::new(counter.clone()));
             counter
         };
-        let build =
-            counters("wayside_build_info", "Always 1; the label says which version runs.", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
-        let capture_lag = Gauge::new(
-            "wayside_capture_lag_seconds",
-            "Time between the capture of the last packet and its decoding, in seconds.",
+        let build = IntGaugeVec::new(
+            Opts::new("wayside_build_info", "Always 1; the label says which version runs."),
+            &["version"],
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(capture_lag.clone())).expect("registered once");
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        register(Box::new(build));
+        let started = Gauge::new(
+            "wayside_start_time_seconds",
+            "When the sensor started, in seconds since 1970-01-01 00:00 UTC. A change is a restart.",
+        )
+        .expect("a fixed valid name");
+        started.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        register(Box::new(started));
+        let capture_lag = Gauge::new(
+            "wayside_capture_lag_seconds",
+            "How far the sensor is behind: seconds from the capture of the last packet to its decoding. Near 0 when all is well.",
+        )
+        .expect("a fixed valid name");
+        register(Box::new(capture_lag.clone()));
         let output_queue = IntGaugeVec::new(
-            Opts::new("wayside_output_queue", "Alerts waiting to be taken by an output."),
+            Opts::new(
+                "wayside_output_queue",
+                "Alerts that wait for an output. Near 0 unless the receiver is slow or away.",
+            ),
             &["output"],
         )
         .expect("a fixed valid name");
-        registry.register(Box::new(output_queue.clone())).expect("registered once");
+        register(Box::new(output_queue.clone()));
+        let rule_reloads = counters(
+            "wayside_rule_reloads_total",
+            "Attempts to load changed rules: loaded, or refused because of an error in them; then the old rules stay.",
+            &["result"],
+        );
+        // There from the beginning, so that the first one is seen as an increase.
+        ["loaded", "refused"].iter().for_each(|result| rule_reloads.with_label_values(&[*result]).reset());
         Metrics {
-            packets: counters("wayside_packets_total", "Packets captured.", &["interface"]),
-            bytes: counters("wayside_bytes_total", "Octets captured.", &["interface"]),
+            packets: counters(
+                "wayside_packets_total",
+                "Packets captured. One that stands still: the sensor hears nothing there.",
+                &["interface"],
+            ),
+            bytes: counters(
+                "wayside_bytes_total",
+                "Octets captured, as long as they were on the wire.",
+                &["interface"],
+            ),
             packets_dropped: counters(
                 "wayside_packets_dropped_total",
-                "Packets lost before they could be read: by the kernel (its buffer was full) or the interface.",
+                "Packets the sensor did not see, lost by the kernel (its buffer was full) or by the interface. What was in them was not judged.",
                 &["interface", "by"],
             ),
             messages: counters(
                 "wayside_messages_total",
-                "Protocol messages decoded, by what they do and their role in the exchange.",
+                "Messages of control protocols, by what they do (verb) and their role in the exchange (kind).",
                 &["protocol", "verb", "kind"],
             ),
             malformed: counters(
                 "wayside_malformed_total",
-                "Protocol messages that could not be decoded in full, by what is wrong with them.",
+                "Messages that break their protocol and could not be decoded in full, by what is wrong. A faulty device, or somebody probing.",
                 &["protocol", "reason"],
             ),
             exceptions: counters(
                 "wayside_exceptions_total",
-                "Answers in which a device refused, by the code it gave.",
+                "Requests that a device refused, by the code it gave. The codes are those of the protocol.",
                 &["protocol", "code"],
             ),
             unanswered: counters(
                 "wayside_unanswered_total",
-                "Requests whose answer never came although the other side was heard.",
+                "Requests that a device never answered although it was heard otherwise.",
                 &["protocol"],
             ),
-            alerts: counters("wayside_alerts_total", "Alerts raised.", &["severity", "kind"]),
+            alerts: counters(
+                "wayside_alerts_total",
+                "Alerts raised. One that repeats counts once until it has been quiet for a while.",
+                &["severity", "kind"],
+            ),
             rule_hits: counters(
                 "wayside_rule_hits_total",
-                "Messages that a rule allowed or denied.",
+                "Messages that a rule decided on, by the name of the rule.",
                 &["rule"],
             ),
             relaxed: counters(
                 "wayside_relaxed_total",
-                "Messages that passed only because a maintenance window relaxes the rule.",
+                "Messages that passed only because a maintenance window relaxes the rule, by the name of the rule.",
                 &["rule"],
             ),
             silent_expectations: gauge(
                 "wayside_silent_expectations",
-                "Hosts that are silent where a rule expects to hear them.",
+                "Devices that are silent now although a rule expects to hear from them. 0 when all is well.",
             ),
             response,
-            flows: gauge("wayside_flows", "Conversations followed at present."),
-            devices: gauge("wayside_devices", "Addresses in the inventory."),
+            flows: gauge("wayside_flows", "Conversations between two ends that the sensor follows now."),
+            devices: gauge(
+                "wayside_devices",
+                "Devices known, by address. A rise is something new in the network.",
+            ),
             stream_gaps: counter(
                 "wayside_stream_gaps_total",
-                "Holes in TCP streams: octets that were never captured.",
+                "Holes in TCP connections: stretches that were never captured. Many: the tap or mirror port loses packets.",
             ),
             evictions: counters(
                 "wayside_evictions_total",
-                "What was given up at a configured limit to make room, by what it was.",
+                "What was forgotten at a limit to make room, by what it was. A flood, or a plant larger than the limit.",
                 &["what"],
             ),
             checksum_errors: counters(
                 "wayside_checksum_errors_total",
-                "Checksums that do not fit; a sender with checksum offload makes them look so.",
+                "Packets with a wrong checksum. Many are harmless where the sensor runs on a machine that it watches (checksum offload).",
                 &["layer"],
             ),
             odd: counters(
                 "wayside_odd_packets_total",
-                "Packets as hosts seldom send them and attackers do, by what is odd.",
+                "Packets as devices seldom send them and attackers do to hide, by what is odd.",
                 &["what"],
             ),
             undecoded: counters(
                 "wayside_undecoded_packets_total",
-                "Packets whose headers could not be decoded, by reason.",
+                "Packets that could not be looked into since their headers make no sense or are of another kind, by reason.",
                 &["reason"],
             ),
             output_queue,
-            output_sent: counters("wayside_output_sent_total", "Alerts that an output took.", &["output"]),
-            output_lost: counters("wayside_output_lost_total", "Alerts that an output lost.", &["output"]),
+            output_sent: counters("wayside_output_sent_total", "Alerts that reached an output.", &["output"]),
+            output_lost: counters(
+                "wayside_output_lost_total",
+                "Alerts that will never reach an output: it refused them, or too many waited.",
+                &["output"],
+            ),
             logins: counters(
                 "wayside_logins_total",
-                "Logins by a password or a token, by what came of them.",
+                "Logins to the page by a password or a token, by what came of them. Tokens that are right are not counted.",
                 &["by", "result"],
             ),
             connections_refused: counters(
                 "wayside_connections_refused_total",
-                "Connections to the page that were not served, by reason.",
+                "Connections to the page that were turned away, by reason.",
                 &["reason"],
             ),
             evidence_written: counter(
                 "wayside_evidence_written_total",
-                "Alerts whose packets were written to a file.",
+                "Alerts whose packets were kept in a file.",
             ),
             evidence_lost: counters(
                 "wayside_evidence_lost_total",
-                "Alerts whose packets were not kept although evidence is asked for, by reason.",
+                "Alerts whose packets were not kept although they should be, by reason.",
                 &["reason"],
             ),
             evidence_removed: counter(
                 "wayside_evidence_removed_total",
-                "Files of evidence removed to stay within the bounds of their folder.",
+                "Old files of evidence removed to make room for new ones.",
             ),
             capture_lag,
             store_queue: gauge(
@@ -387,14 +287,20 @@ impl Metrics {
                 "wayside_store_lost_total",
                 "Alerts and updates that are not in the store since too many waited. They went to the other outputs.",
             ),
-            rules: gauge("wayside_rules", "Rules in force."),
-            rule_reloads: counters(
-                "wayside_rule_reloads_total",
-                "Attempts to load changed rules: loaded, or refused because of an error in them.",
-                &["result"],
-            ),
+            rules: gauge("wayside_rules", "Rules in force. 0: nothing is judged."),
+            rule_reloads,
+            descriptions: descriptions.take(),
             registry,
         }
+    }
+
+    /// Every series with its labels and its help, those too that have not begun.
+    pub fn described(&self) -> impl Iterator<Item = Described<'_>> {
+        self.descriptions.iter().map(|desc| Described {
+            name: &desc.fq_name,
+            labels: &desc.variable_labels,
+            help: &desc.help,
+        })
     }
 
     fn response_histogram(&self, protocol: &str) -> Histogram {
@@ -443,6 +349,16 @@ impl Metrics {
             Err(error) => format!("# {error}\n"),
         }
     }
+}
+
+/// What a series is.
+pub struct Described<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The names of its labels.
+    pub labels: &'a [String],
+    /// What it means, for a person.
+    pub help: &'a str,
 }
 
 impl Default for Metrics {

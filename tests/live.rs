@@ -191,7 +191,7 @@ fn a_live_sensor_alerts_counts_reloads_and_ends_in_order() {
     // Rules with an error never replace good ones.
     std::fs::write(sensor.path("rules.toml"), "version = 1\n[hosts\n").unwrap();
     until("the refusal", || {
-        page(sensor.web, "/metrics").filter(|text| text.contains("rule_reloads_total{result=\"refused\"}"))
+        page(sensor.web, "/metrics").filter(|text| text.contains("rule_reloads_total{result=\"refused\"} 1"))
     });
     sensor.write_register(901);
     until("the second message", || {
@@ -202,7 +202,7 @@ fn a_live_sensor_alerts_counts_reloads_and_ends_in_order() {
     std::fs::write(sensor.path("rules.toml"), rules(1000)).unwrap();
     sensor.signal("HUP");
     until("the new rules", || {
-        page(sensor.web, "/metrics").filter(|text| text.contains("rule_reloads_total{result=\"loaded\"}"))
+        page(sensor.web, "/metrics").filter(|text| text.contains("rule_reloads_total{result=\"loaded\"} 1"))
     });
     sensor.write_register(902);
     until("the third message", || {

@@ -60,10 +60,9 @@ pub fn report(metrics: &Metrics, pipeline: &mut Pipeline) {
     let desk = pipeline.desk();
     for severity in Severity::ALL {
         for kind in AlertKind::ALL {
+            // At 0 too: Prometheus sees an increase only of a series that it has met before.
             let count = desk.counts().of(severity, kind);
-            if count > 0 {
-                raise(&metrics.alerts.with_label_values(&[severity.name(), kind.name()]), count);
-            }
+            raise(&metrics.alerts.with_label_values(&[severity.name(), kind.name()]), count);
         }
     }
     raise(&metrics.checksum_errors.with_label_values(&["ip"]), packets.bad_ip_checksums);
