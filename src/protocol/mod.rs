@@ -8,6 +8,7 @@ use crate::address::{Side, Timestamp, Transport};
 use crate::event::{Flow, Sink, Vocabulary};
 
 pub mod dnp3;
+pub mod iec104;
 pub mod modbus;
 
 /// Every protocol that Wayside decodes, in the order in which content is tried. The place is the vocabulary's id.
