@@ -3,7 +3,7 @@
 //!
 //! Unknown values have no name and keep their number. The types of ASDUs are in [`super::library`].
 
-use super::library::{self, TYPES};
+use super::library::TYPES;
 use crate::event::{Code, Verb};
 
 /// Added to the control octet of a U frame, it is the number of that function, beside the type identifications.
@@ -153,6 +153,11 @@ pub fn cause_name(code: u8) -> Option<&'static str> {
     NAMES.get(usize::from(code)).copied().filter(|name| !name.is_empty())
 }
 
+/// Whether this is the cause of data that was asked for.
+pub fn is_data(code: u8) -> bool {
+    matches!(code, cause::REQUEST | cause::INTERROGATED..=cause::COUNTERS_GROUP_4)
+}
+
 /// How a controlled station says that it does not do what was asked: by cause, with the P/N bit set, or by a cause that
 /// says nothing else. The code is the number of the cause.
 pub fn refusal(code: u8, negative: bool) -> Option<(u8, &'static str)> {
@@ -165,11 +170,6 @@ pub fn refusal(code: u8, negative: bool) -> Option<(u8, &'static str)> {
         _ => "negative",
     };
     Some((code, name))
-}
-
-/// What a type does where its number alone decides.
-pub fn verb(type_id: u8) -> Verb {
-    library::find(type_id).map_or(Verb::Other, |row| row.verb)
 }
 
 /// The four states of a double point (7.2.6.2), in the words that DNP3 has for the same.

@@ -65,7 +65,8 @@ impl Found {
         self.odd(octets)
     }
 
-    fn now(&self) -> Sizes {
+    /// What is believed so far.
+    pub fn now(&self) -> Sizes {
         ALL.get(usize::from(self.place)).copied().unwrap_or(Sizes::STANDARD)
     }
 
