@@ -55,6 +55,8 @@ pub struct Order {
     /// A command's value, without the bit that selects.
     value: [u8; VALUE],
     confirmed: bool,
+    /// Whether the confirmation was negative: a reason may follow, nothing else.
+    refused: bool,
     /// Whether octets of the other side were lost since: its answer may have been among them.
     doubtful: bool,
 }
@@ -143,6 +145,10 @@ impl Orders {
             _ => None,
         };
         let Given { from, ts, frame, verb, points } = order;
+        // What was confirmed of the same object is over, whether or not anybody said so.
+        self.0.retain(|old| {
+            !(old.confirmed && old.key == key && old.from == from && old.data == data_cause(asdu))
+        });
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(1);
         }
@@ -159,6 +165,7 @@ impl Orders {
             data: data_cause(asdu),
             value,
             confirmed: false,
+            refused: false,
             doubtful: false,
         });
         select
@@ -202,23 +209,23 @@ impl Orders {
         };
         let fits = |old: &Order| match asdu.cause {
             cause::ACTIVATION_CONFIRMATION => {
-                old.cause == cause::ACTIVATION && (!old.confirmed || old.global)
+                old.cause != cause::DEACTIVATION && (!old.confirmed || old.global && !old.refused)
             }
             cause::DEACTIVATION_CONFIRMATION => old.cause == cause::DEACTIVATION,
-            cause::ACTIVATION_TERMINATION => old.cause == cause::ACTIVATION && old.verb != Verb::Select,
-            _ => !old.confirmed,
+            cause::ACTIVATION_TERMINATION => old.cause != cause::DEACTIVATION && !old.refused,
+            // The reason of a refusal may follow a negative confirmation.
+            _ => !old.confirmed || old.refused,
         };
         let place = self.0.iter().position(|old| of(old) && fits(old))?;
         let old = self.0.get_mut(place)?;
-        let first = !old.confirmed;
-        let told = Answered { frame: old.frame, after: now.since(old.ts), first };
+        let told = Answered { frame: old.frame, after: now.since(old.ts), first: !old.confirmed };
         // A confirmed interrogation is followed by its data, a command by its termination, a selection by its execution.
-        let goes_on = asdu.cause == cause::ACTIVATION_CONFIRMATION
-            && !asdu.negative
-            && (old.data != 0 || asdu.row().is_some_and(|row| row.class == Class::Command));
         // Where every station was asked, others have yet to answer.
-        if goes_on || old.global {
+        let confirms = asdu.cause == cause::ACTIVATION_CONFIRMATION;
+        let followed = old.data != 0 || asdu.row().is_some_and(|row| row.class == Class::Command);
+        if confirms && (followed || asdu.negative) || old.global {
             old.confirmed = true;
+            old.refused = confirms && asdu.negative && !old.global;
         } else {
             self.0.remove(place);
         }
@@ -244,7 +251,8 @@ impl Orders {
             false => self.0.iter().rposition(of)?,
         };
         let old = self.0.get(place)?;
-        let told = Answered { frame: old.frame, after: now.since(old.ts), first: read };
+        let first = read && !old.confirmed;
+        let told = Answered { frame: old.frame, after: now.since(old.ts), first };
         if read && !old.global {
             self.0.remove(place);
         }
@@ -300,9 +308,10 @@ mod tests {
         orders.give(&asdu(&command(6, 0x81)), given(1, Verb::Select));
         let con = orders.answer(&asdu(&command(7, 0x81)), Side::B, at(2)).unwrap();
         assert_eq!((con.frame, con.after, con.first), (1, 1_000_000, true));
-        assert_eq!(orders.give(&asdu(&command(6, 0x00)), given(3, Verb::Operate)), None, "another state");
         assert_eq!(orders.give(&asdu(&command(6, 0x01)), given(4, Verb::Operate)), Some(1));
         assert_eq!(orders.give(&asdu(&command(6, 0x01)), given(5, Verb::Operate)), None, "only once");
+        orders.give(&asdu(&command(6, 0x81)), given(6, Verb::Select));
+        assert_eq!(orders.give(&asdu(&command(6, 0x00)), given(7, Verb::Operate)), None, "another state");
     }
 
     #[test]
@@ -316,6 +325,9 @@ mod tests {
         orders.give(&asdu(&command(6, 1)), given(1, Verb::Operate));
         assert!(orders.answer(&asdu(&command(0x47, 1)), Side::B, at(2)).is_some());
         assert!(orders.answer(&asdu(&command(10, 1)), Side::B, at(9)).is_none(), "it was refused");
+        let why = orders.answer(&asdu(&command(0x6f, 1)), Side::B, at(9)).unwrap();
+        assert!(!why.first, "the reason follows the refusal");
+        assert!(orders.0.is_empty());
     }
 
     #[test]
@@ -331,6 +343,7 @@ mod tests {
         assert_eq!(of(&[1, 1, 23, 0, 2, 0, 7, 0, 0, 1]), None);
         assert_eq!(of(&[15, 1, 37, 0, 1, 0, 7, 0, 0, 1, 0, 0, 0, 0]), Some(3));
         assert_eq!(of(&[1, 1, 5, 0, 1, 0, 8, 0, 0, 1]), None);
+        assert_eq!(of(&[1, 1, 5, 0, 2, 0, 9, 0, 0, 1]), None);
         assert_eq!(of(&[1, 1, 5, 0, 1, 0, 9, 0, 0, 1]), Some(4));
         assert_eq!(of(&[1, 1, 5, 0, 1, 0, 9, 0, 0, 1]), None, "it was answered");
     }

@@ -108,7 +108,7 @@ mod probing {
         assert_eq!(tcp(&[0x68, 12, 0, 0, 0, 0, 100, 1, 6, 1, 0, 0, 0, 20]), Probe::Unsure, "other sizes");
         assert_eq!(tcp(&[0x68, 4, 7, 0, 0, 1]), Probe::No);
         assert_eq!(tcp(&[0x68, 14, 0, 0, 0, 0, 22, 1, 6, 0, 1, 0, 0, 0, 0, 20]), Probe::No, "no such type");
-        assert_eq!(tcp(&[0x68, 14, 0, 0, 0, 0, 100, 2, 6, 0, 1, 0, 0, 0, 0, 20]), Probe::No, "too short");
+        assert_eq!(tcp(&[0x68, 14, 0, 0, 0, 0, 100, 5, 6, 0, 1, 0, 0, 0, 0, 20]), Probe::No, "too short");
         assert_eq!(tcp(b"hello, world"), Probe::No);
         assert_eq!(tcp(b""), Probe::No);
         assert_eq!(probe(Transport::Udp, INTERROGATION), Probe::No);

@@ -6,7 +6,7 @@
 //! one unit cut short does not make a sensor misread the rest.
 
 use super::codes::cause;
-use super::library::Class;
+use super::library::{self, Class};
 use super::wire::asdu::{Asdu, Sizes};
 
 /// What may be, the likelier first: IEC 60870-5-104, then what IEC 60870-5-101 is commonly set up with. A common
@@ -30,6 +30,8 @@ const ALL: [Sizes; 12] = [
 const SURE: u8 = 3;
 /// Units in a row that fit other sizes only, before those are believed.
 const ENOUGH: u8 = 3;
+/// The same as long as no unit fitted any.
+const BEFORE_ANY: u8 = 2;
 
 /// Every way to read an ASDU, the likelier first.
 pub fn every() -> impl Iterator<Item = Sizes> {
@@ -91,7 +93,13 @@ impl Found {
         let common = if count == 0 { fitting } else { all & fitting };
         self.against = if common == 0 { (1, fitting) } else { (count + 1, common) };
         let standard_again = fitting & 1 == 1 && self.fitted < SURE;
-        if self.fitted == 0 || standard_again || self.against.0 >= ENOUGH {
+        let enough = match self.fitted {
+            // Where nothing fitted so far, an interrogation says enough by itself: most conversations begin with one.
+            0 if is_about_station(octets) => 1,
+            0 => BEFORE_ANY,
+            _ => ENOUGH,
+        };
+        if standard_again || self.against.0 >= enough {
             self.possible = self.against.1;
             self.believe(self.possible);
             self.fitted = self.against.0.min(SURE);
@@ -110,6 +118,10 @@ fn fits(octets: &[u8], sizes: Sizes) -> Option<bool> {
     let Ok(asdu) = Asdu::parse(octets, sizes) else { return Some(false) };
     asdu.row().filter(|row| row.has_objects())?;
     Some(asdu.fault().is_none())
+}
+
+fn is_about_station(octets: &[u8]) -> bool {
+    octets.first().and_then(|code| library::find(*code)).is_some_and(|row| row.is_about_station())
 }
 
 /// Whether what a unit says read by these sizes is what a station would say: a cause that its type has, a station, and
@@ -191,6 +203,7 @@ mod tests {
         assert_eq!(found(&[INTERROGATION, short]), Sizes::STANDARD);
         assert_eq!(found(&[INTERROGATION, short, short, INTERROGATION, short]), Sizes::STANDARD);
         let mut found = Found::default();
+        assert_eq!(found.of(short), Sizes::STANDARD, "one alone says little");
         assert_ne!(found.of(short), Sizes::STANDARD, "nothing else is known");
         assert_eq!(found.of(INTERROGATION), Sizes::STANDARD);
         assert_eq!(found.of(short), Sizes::STANDARD);
