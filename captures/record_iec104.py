@@ -6,8 +6,8 @@ refusals, reports, clock, test and reset.
     sudo python3 captures/record_iec104.py [FILE]       # default: captures/iec104-substation.pcap
 
 Everything stays on loopback: the controlled station is 127.41.1.1 port 2404 with the common address 47. Each step is
-printed as it is made. Other addresses and ports are options. `--steps FILE` writes what each station got from the other,
-a JSON object a unit, each direction in its own order: fields of c104's own decoder, values as its points have them.
+printed as it is made. Other addresses and ports are options. `--steps FILE` writes what each station got from the other:
+a JSON object a unit, fields of c104's own decoder, and one for each value that a point got; each direction in its order.
 """
 
 import argparse
@@ -94,6 +94,7 @@ class Steps:
         self.step = "start"
         self.lock = threading.Lock()
         self.units: dict[str, list[dict]] = {"controlling": [], "controlled": []}
+        self.values: dict[str, list[dict]] = {"controlling": [], "controlled": []}
 
     def unit(self, sender: str, octets: bytes) -> None:
         told = {name: value for name, value in c104.explain_bytes_dict(octets).items() if name != "elements"}
@@ -105,7 +106,7 @@ class Steps:
             self.units[sender].append({"from": sender, "step": self.step, "octets": len(octets), **told})
 
     def information(self, sender: str, point, message) -> None:
-        """What a point of the receiver became by a message: it belongs to the unit that was got last."""
+        """What a point of the receiver became by a message. c104 tells this beside the units, in the same order."""
         info = message.info
         told = {"ioa": point.io_address, "value": plain(info.value)}
         # Points of a station quote what they hold, which for a command is the order.
@@ -116,7 +117,7 @@ class Steps:
         if sender == "controlling":
             told["select"] = message.is_select_command
         with self.lock:
-            self.units[sender][-1].setdefault("objects", []).append(told)
+            self.values[sender].append({"from": sender, "point": told})
 
 
 def controlled(chosen: argparse.Namespace, steps: Steps):
@@ -252,7 +253,7 @@ def exchange(chosen: argparse.Namespace) -> None:
     client.stop()
     server.stop()
     if chosen.steps:
-        rows = steps.units["controlling"] + steps.units["controlled"]
+        rows = [row for kept in (steps.units, steps.values) for side in kept.values() for row in side]
         pathlib.Path(chosen.steps).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
