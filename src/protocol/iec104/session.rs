@@ -29,7 +29,7 @@ pub struct Conversation {
 #[derive(Default)]
 struct State {
     sizes: Found,
-    window: Window,
+    window: Option<Window>,
     orders: Orders,
     /// Who gives the orders, where content told and ports and handshake did not.
     controlling: Option<Side>,
@@ -63,7 +63,7 @@ impl Session for Conversation {
 
     fn gap(&mut self, at: &At<'_>, _lost: u64, sink: &mut dyn Sink) {
         self.framed(at, sink, |framer, mut out| framer.gap(&mut out));
-        self.state.window.gap(at.sender);
+        self.state.window.get_or_insert_default().gap(at.sender);
         self.state.orders.gap(at.sender);
     }
 
@@ -138,7 +138,8 @@ impl State {
     }
 
     fn unit(&mut self, at: &At<'_>, apdu: &Apdu<'_>, sink: &mut dyn Sink) {
-        let seen = self.window.see(at.sender, apdu.control, at.ts);
+        let start = || if at.client.is_some() { Window::from_start() } else { Window::default() };
+        let seen = self.window.get_or_insert_with(start).see(at.sender, apdu.control, at.ts);
         let message = Message { control: Some(apdu.control), seen, ..Message::default() };
         let trouble = apdu.fault().map(Trouble::Apci);
         match apdu.control {

@@ -45,6 +45,12 @@ fn after(number: u16, other: u16) -> Option<u16> {
 }
 
 impl Window {
+    /// Of a conversation that is seen from its start, where nothing is sent and all numbers are 0.
+    pub fn from_start() -> Window {
+        let lane = Lane { acknowledged: Some(0), ..Lane::default() };
+        Window { lanes: [lane; 2], last: None }
+    }
+
     /// Takes the next unit of a side.
     pub fn see(&mut self, sender: Side, control: Control, ts: Timestamp) -> Seen {
         let mut seen = Seen::default();
