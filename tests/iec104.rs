@@ -123,10 +123,17 @@ fn tshark(file: &Path) -> BTreeMap<u64, Frame> {
         let mut cells = line.split('\t');
         let number = cells.next()?.parse().ok()?;
         let filled = FIELDS.into_iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-        Some((
-            number,
-            filled.map(|(field, cell)| (field, cell.split(',').map(number_of).collect())).collect(),
-        ))
+        // Some stations count years from 1900, so that the two digits of the standard are those of 109.
+        let value = |field: &str, text: &str| match (field, number_of(text)) {
+            ("iec60870_asdu.cp56time.year", year) => year % 100.0,
+            // Two codes of a command are not permitted.
+            ("iec60870_asdu.dco.on" | "iec60870_asdu.rco.up", 3.0) => 0.0,
+            (_, number) => number,
+        };
+        let values = |(field, cell): (&'static str, &str)| {
+            (field, cell.split(',').map(|text| value(field, text)).collect())
+        };
+        Some((number, filled.map(values).collect()))
     };
     common::out(&output).lines().filter_map(row).collect()
 }

@@ -35,8 +35,8 @@ fn quality(text: &str) -> Vec<&'static str> {
         ("Substituted", "substituted"),
         ("NonTopical", "not-topical"),
         ("Invalid", "invalid"),
-        ("Carry", "carry"),
-        ("Adjusted", "adjusted"),
+        // c104 2.2 calls the bit so on receipt that it sends as Carry.
+        ("Adjusted", "carry"),
     ];
     let set = text.split(['{', '}']).nth(1).unwrap_or_default();
     words.into_iter().filter(|(word, _)| set.contains(word)).map(|(_, name)| name).collect()
