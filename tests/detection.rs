@@ -79,9 +79,7 @@ fn spoken(list: &str, name: &str) -> Vec<&'static str> {
         ("iec104", ["iec60870_104", "iec60870_104", "iec104-substation", "iec104-substation"]),
     ];
     let said = |words: &[&str; 4]| match row {
-        Some(row) => {
-            row.split('\t').skip(3).any(|cell| words[..2].iter().any(|word| cell.contains(word)))
-        }
+        Some(row) => row.split('\t').skip(3).any(|cell| words[..2].iter().any(|word| cell.contains(word))),
         None => words[2..].iter().any(|word| name.contains(word)),
     };
     of.into_iter().filter(|(_, words)| said(words)).map(|(proto, _)| proto).collect()
