@@ -89,7 +89,7 @@ impl Cp56<'_> {
 
     /// Whether the calendar has such a time.
     pub fn is_real(&self) -> bool {
-        let leap = self.year() % 4 == 0;
+        let leap = self.year().is_multiple_of(4);
         let days = match self.month() {
             4 | 6 | 9 | 11 => 30,
             2 if leap => 29,
