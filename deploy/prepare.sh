@@ -13,7 +13,7 @@ command -v cc >/dev/null || needed+=(gcc libc6-dev)
 [ -e /usr/include/pcap/pcap.h ] || needed+=(libpcap-dev)
 
 # The stacks that the tests against real peers talk to, in the versions that were tested, and where they go.
-stacks="pymodbus==3.16.1 dnp3py==0.6.0 schemathesis==4.32.5 stix2-validator==3.3.2 stix2==3.0.2"
+stacks="pymodbus==3.16.1 dnp3py==0.6.0 c104==2.2.1 schemathesis==4.32.5 stix2-validator==3.3.2 stix2==3.0.2"
 peers="${CARGO_TARGET_DIR:-target}/peers"
 
 # Tests and benches that need these skip, saying so, where they are not to be had.

@@ -15,7 +15,7 @@ import struct
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-PORTS = {502: "modbus", 20000: "dnp3"}
+PORTS = {502: "modbus", 20000: "dnp3", 2404: "iec104"}
 STREAM, DATAGRAM, FRAMED = 0, 6, 4
 LARGEST_CAPTURE = 2_000
 LARGEST_CONVERSATION = 500

@@ -152,7 +152,7 @@ fn a_million_made_up_addresses_meet_the_bounds_and_leave_the_plant_alone() {
 /// Run with WAYSIDE_BLESS=1 to write the golden files anew; then read the difference.
 #[test]
 fn the_projects_own_recordings_give_their_golden_inventories() {
-    for name in ["demo-plant", "dnp3-substation", "modbus-functions"] {
+    for name in ["demo-plant", "dnp3-substation", "iec104-substation", "modbus-functions"] {
         let capture = ours(&format!("captures/{name}.pcap"));
         let rules = ours("rules");
         for (ending, arguments) in [

@@ -620,6 +620,13 @@ fn the_shipped_rules_read_as_sentences() {
             "yard-office may read coils 0 to 7, discrete inputs 0 to 7, input registers 0 to 7 and holding registers 100 to 103 of unit 1 of yard-controllers in Modbus.",
             "yard-office may write coils 0 to 7 of unit 1 of points-controller in Modbus.",
             "yard-office may write holding registers 0 to 7 of unit 1 of signal-controller in Modbus, values 0 to 2.",
+            "control-centre may read any point of common addresses 47 and 65535 of bay-rtu in IEC 104.",
+            "control-centre may select and operate information objects 4500 to 4509 of common address 47 of bay-rtu by c-dc-na-1 or c-dc-ta-1 in IEC 104.",
+            "control-centre may operate information object 4510 of common address 47 of bay-rtu by c-rc-na-1 or c-rc-ta-1 in IEC 104, at most 6 a minute.",
+            "control-centre may select and operate information object 5020 of common address 47 of bay-rtu by c-se-nc-1 or c-se-tc-1 in IEC 104, values 104 to 116.",
+            "control-centre may set or ask the time of common addresses 47 and 65535 of bay-rtu and run diagnostics on it in IEC 104.",
+            "Nobody may configure any point of bay-rtu or restart, stop or start it in IEC 104; this alerts even where another rule allows it. Its alerts are of severity critical.",
+            "Nobody may use stopdt-act with bay-rtu in IEC 104; this alerts even where another rule allows it.",
         ]
     );
 }

@@ -208,12 +208,12 @@ fn learns_all_of_it(capture: &Path, folder: &Path) {
 #[test]
 fn what_was_learned_passes_and_a_second_run_changes_nothing() {
     let temporary = tempfile::tempdir().unwrap();
-    for name in ["demo-plant", "dnp3-substation", "modbus-functions"] {
+    for name in ["demo-plant", "dnp3-substation", "iec104-substation", "modbus-functions"] {
         learns_all_of_it(Path::new(&ours(&format!("captures/{name}.pcap"))), temporary.path());
     }
     let Some(folder) = shared("what_was_learned_passes") else { return };
     let list = text(&folder.join("index.tsv"));
-    let ours = |row: &&str| row.contains("mbtcp=") || row.contains("dnp3=");
+    let ours = |row: &&str| row.contains("mbtcp=") || row.contains("dnp3=") || row.contains("iec60870_104=");
     let captures: Vec<&str> = list.lines().filter(ours).filter_map(|row| row.split('\t').next()).collect();
     assert!(captures.len() > 50, "only {} captures", captures.len());
     captures.iter().for_each(|capture| learns_all_of_it(&folder.join(capture), temporary.path()));

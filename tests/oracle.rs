@@ -33,7 +33,10 @@ fn every_message_agrees_with_tshark() {
     let command = format!("{} replay -q {{}} --events -", env!("CARGO_BIN_EXE_wayside"));
     let output = Command::new("python3")
         .arg(tool)
-        .args(["--events", &command, "--proto", "modbus", "--proto", "dnp3", "--show", "100"])
+        .args([
+            "--events", &command, "--proto", "modbus", "--proto", "dnp3", "--proto", "iec104", "--show",
+            "100",
+        ])
         .arg(&folder)
         .output()
         .unwrap();
@@ -50,12 +53,13 @@ fn every_message_agrees_with_tshark() {
         assert!(differing.get(name).copied().unwrap_or(0) <= most, "{name}: {differing:?}");
     }
     let total = |protocol: &str| said.lines().find(|line| line.starts_with(protocol)).unwrap_or_default();
-    println!("{}\n{}", total("modbus:"), total("dnp3:"));
+    println!("{}\n{}\n{}", total("modbus:"), total("dnp3:"), total("iec104:"));
     // Events that tshark's list does not have: it leaves out packets that it calls malformed, of which Wayside keeps
     // what can be decoded; and it stops following the two fuzzed captures at their forged sequence numbers.
     let extra = |line: &str| line.split(", ").last()?.strip_suffix(" extra")?.parse::<usize>().ok();
     assert!(extra(total("modbus:")).is_some_and(|n| n <= 21), "{said}");
     assert!(extra(total("dnp3:")).is_some_and(|n| n <= 15), "{said}");
+    assert!(total("iec104:").contains(" 0 missing, 0 wrong, 0 extra"), "{said}");
     assert!(total("modbus:").contains(" 0 missing, 0 wrong,"), "{said}");
     assert!(total("dnp3:").contains(" 0 missing,"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Real peers talk on loopback, on their own ports and on others; the events must be what the peers say they
 //! did.
 //!
-//! The peers are pymodbus and dnp3py (`deploy/prepare.sh test` installs them) and tokio-modbus. Each keeps a
+//! The peers are pymodbus, dnp3py and c104 (`deploy/prepare.sh test` installs them) and tokio-modbus. Each keeps a
 //! ledger: the fields of its own requests and responses, before encoding and after decoding. tcpdump records,
 //! `wayside replay` tells, and both are compared message by message, with nothing left over on either side.
 //! Skipped, saying so, where a stack, tcpdump or the permission to capture or to listen is missing.
@@ -11,6 +11,8 @@
 mod common;
 #[path = "peers/dnp3.rs"]
 mod dnp3;
+#[path = "peers/iec104.rs"]
+mod iec104;
 #[path = "peers/modbus.rs"]
 mod modbus;
 #[path = "peers/tokio_modbus.rs"]
@@ -27,11 +29,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 fn python(test: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers");
     let python = folder.join("bin/python");
-    let works = Command::new(&python).args(["-c", "import dnp3, pymodbus"]).stderr(Stdio::null()).status();
+    let works =
+        Command::new(&python).args(["-c", "import c104, dnp3, pymodbus"]).stderr(Stdio::null()).status();
     if works.is_ok_and(|status| status.success()) {
         return Some(python);
     }
-    println!("{test}: skipped, there is no pymodbus and dnp3py (deploy/prepare.sh test installs them)");
+    println!("{test}: skipped, there is no pymodbus, dnp3py and c104 (deploy/prepare.sh test installs them)");
     None
 }
 

@@ -11,6 +11,7 @@ mod written;
 use wayside::address::{Endpoint, Side, Timestamp, Transport};
 use wayside::event::{Event, Flow};
 use wayside::protocol::dnp3::wire::link;
+use wayside::protocol::iec104::wire::apci;
 use wayside::protocol::{At, Protocol};
 
 /// Most octets on the heap of one conversation. A DNP3 fragment of 64 KiB may be in the making on both sides.
@@ -51,7 +52,8 @@ pub fn play(protocol: &Protocol, input: &[u8]) {
         at.ts.nanos += (1 << ((act >> 4) * 3)) - 1;
         match (act >> 1) & 7 {
             0..=3 => session.stream(&at, octets, &mut sink),
-            // A link frame with good CRCs, which no mutation would find.
+            // A link frame with good CRCs, which no mutation would find, or a unit as long as it says.
+            4 | 5 if protocol.words.name == "iec104" => session.stream(&at, &unit(octets), &mut sink),
             4 | 5 => session.stream(&at, &framed(octets), &mut sink),
             6 => session.datagram(&at, octets, &mut sink),
             _ => session.gap(&at, length as u64, &mut sink),
@@ -83,6 +85,15 @@ fn framed(octets: &[u8]) -> Vec<u8> {
         frame.extend(link::crc(block).to_le_bytes());
     }
     frame
+}
+
+/// A unit of IEC 104: four control octets, then an ASDU, as much as one takes.
+fn unit(octets: &[u8]) -> Vec<u8> {
+    let mut unit = vec![apci::START, 0];
+    unit.extend(octets.iter().take(usize::from(apci::LENGTH_MAX)));
+    unit.resize(unit.len().max(apci::HEADER), 0);
+    unit[1] = (unit.len() - 2) as u8;
+    unit
 }
 
 /// Buffers that every event is written into.

@@ -40,7 +40,7 @@ impl Deed<'_> {
             Verb::Program if self.name_has(&["upload"]) => &["T0845"],
             Verb::Program => &["T0843"],
             Verb::Restart => &["T0816"],
-            Verb::File if self.name_has(&["read", "open", "get", "info"]) => &["T0893"],
+            Verb::File if self.name_has(&["read", "open", "get", "info", "f-sc-"]) => &["T0893"],
             Verb::File => &["T0867"],
             Verb::Authenticate => &["T0859"],
             Verb::Time | Verb::Other => &["T0855"],
@@ -48,6 +48,7 @@ impl Deed<'_> {
             Verb::Identify | Verb::Diagnose => &["T0888"],
             Verb::Read if self.known && self.beyond_a_rule() => &["T0861"],
             Verb::Read => &["T0801"],
+            Verb::Session if self.name_has(&["stopdt"]) => &["T0804"],
             Verb::Session => &["T0869"],
         };
         ids.iter().map(|id| Cow::Borrowed(*id)).collect()

@@ -20,6 +20,7 @@
 //! | read of other points by one that may read some | low | T0861 Point & Tag Identification |
 //! | session by an unknown device | medium | T0869 Standard Application Layer Protocol |
 //! | session by a known one | low | T0869 Standard Application Layer Protocol |
+//! | session that stops the transfer of data (STOPDT) | as other sessions | T0804 Block Reporting Message |
 //! | malformed message | low | none |
 //! | silence where something is expected | high | T0804 Block Reporting Message |
 //! | anything across zones that no conduit joins | at least medium | as for what was done |

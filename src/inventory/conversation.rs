@@ -183,7 +183,7 @@ impl Record {
         if let Some(Outcome::Exception { code, name }) = event.outcome {
             self.exceptions += 1;
             self.refused(Refusal { code, name, count: 1 });
-            absent = name.starts_with("gateway");
+            absent = name.starts_with("gateway") || name == "unknown common address";
         }
         let Some(device) = event.device.filter(|_| event.kind != Kind::Malformed && !event.is_piece()) else {
             return;

@@ -141,9 +141,9 @@ fn asking(words: &Vocabulary, talks: Talks<'_, '_>, say: &mut dyn FnMut(Role, St
         let on = plural(on as u64, "device", "devices");
         say(Role::Engineering, format!("programmed, set up or restarted {on} {s} in {title}"));
     }
-    // A master of outstations writes in the course of its duties: it clears their restart flag.
+    // A master of outstations writes in the course of its duties: it clears their restart flag, it freezes counters.
     let steering: &[Verb] = match words.device_key {
-        "outstation" => &[Verb::Select, Verb::Operate],
+        "outstation" | "common-address" => &[Verb::Select, Verb::Operate],
         _ => &[Verb::Write, Verb::Select, Verb::Operate],
     };
     let (commands, on) = changes(steering);
@@ -201,7 +201,7 @@ fn answering(
         .map(|served| served.device)
         .collect();
     let absent: u64 = serves.iter().map(|served| served.absent).sum();
-    let outstation = words.device_key == "outstation";
+    let outstation = matches!(words.device_key, "outstation" | "common-address");
     let several = if words.device_key == "unit" {
         // Several numbers may stand for the device itself.
         let behind = there.iter().filter(|device| (words.names_device)(**device)).count();

@@ -8,10 +8,11 @@ use crate::address::{Side, Timestamp, Transport};
 use crate::event::{Flow, Sink, Vocabulary};
 
 pub mod dnp3;
+pub mod iec104;
 pub mod modbus;
 
 /// Every protocol that Wayside decodes, in the order in which content is tried. The place is the vocabulary's id.
-pub static REGISTRY: &[Protocol] = &[modbus::PROTOCOL, dnp3::PROTOCOL];
+pub static REGISTRY: &[Protocol] = &[modbus::PROTOCOL, dnp3::PROTOCOL, iec104::PROTOCOL];
 
 /// The words of every protocol, for rules and outputs.
 pub fn vocabularies() -> Vec<&'static Vocabulary> {

@@ -105,8 +105,10 @@ pub fn without_place(event: &serde_json::Value) -> serde_json::Value {
     if let Some(members) = event.as_object_mut() {
         members.remove("frame");
         members.remove("request_frame");
-        if let Some(dnp3) = members.get_mut("dnp3").and_then(|dnp3| dnp3.as_object_mut()) {
-            dnp3.remove("select_frame");
+        for protocol in ["dnp3", "iec104"] {
+            if let Some(fields) = members.get_mut(protocol).and_then(|fields| fields.as_object_mut()) {
+                fields.remove("select_frame");
+            }
         }
     }
     event

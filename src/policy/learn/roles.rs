@@ -118,9 +118,9 @@ fn doing(pairs: &HashMap<PairKey, Seen>, rules: &[Draft]) -> BTreeMap<Address, D
 }
 
 fn server_stem(doing: &Doing, words: &BTreeMap<u8, &'static Vocabulary>) -> String {
-    let outstation = doing.serves.keys().filter_map(|proto| words.get(proto));
-    if outstation.clone().any(|words| words.device_key == "outstation") { "outstation" } else { "plc" }
-        .to_owned()
+    let mut serves = doing.serves.keys().filter_map(|proto| words.get(proto));
+    let is_outstation = serves.any(|words| matches!(words.device_key, "outstation" | "common-address"));
+    if is_outstation { "outstation" } else { "plc" }.to_owned()
 }
 
 /// How many parts of their addresses tell all hosts of a kind apart.
