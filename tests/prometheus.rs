@@ -77,8 +77,7 @@ fn the_alert_rules_and_the_configuration_are_right() {
         for (severity, to) in [("critical", "on-call"), ("warning", "engineers"), ("info", "engineers")] {
             let labels = format!("severity={severity}");
             let file = "--config.file=alertmanager.yml";
-            let found =
-                check(&amtool, &["config", "routes", "test", file, "alertname=WaysideDown", &labels]);
+            let found = check(&amtool, &["config", "routes", "test", file, "alertname=WaysideDown", &labels]);
             assert_eq!(found.lines().next(), Some(to), "{severity}");
         }
     }

@@ -35,7 +35,8 @@ pub fn program(names: &[&str], test: &str) -> Option<PathBuf> {
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers/debian/usr/bin");
     let places = names.iter().flat_map(|name| [PathBuf::from(name), unpacked.join(name)]);
     let found = places.into_iter().find(|place| {
-        let version = Command::new(place).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let version =
+            Command::new(place).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
     });
     if found.is_none() {
