@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help build demo test lint bench bench-guard bench-live bench-web clean
+.PHONY: help build demo test lint bench bench-guard bench-live bench-outputs bench-web clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ bench-guard: ## Compare instruction counts with those kept in benches/instructio
 bench-live: ## A live sensor under load, as root (RATE=100000, DURATION=10, WORKERS=1, BROWSERS=10)
 	@deploy/prepare.sh bench
 	@$(CARGO) bench --quiet --bench live
+
+bench-outputs: ## How long alerts are on their way to a file, syslog and a web server
+	@deploy/prepare.sh bench
+	@$(CARGO) bench --quiet --bench outputs
 
 bench-web: ## How long pages take with 100,000 alerts and 5,000 devices
 	@deploy/prepare.sh bench
