@@ -452,7 +452,7 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
         assert!(acknowledged.iter().all(logged));
     }
     println!("{} acknowledged in 25 rounds, none lost, {:?}", acknowledged.len(), began.elapsed());
-    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
 }
 
 fn said(line: String) -> Option<String> {
@@ -649,7 +649,8 @@ fn a_file_that_is_too_large_shrinks() {
     let store = Store::open(&path, Options { size_mib: 5, ..lasting() }).unwrap();
     let mut retired = 0;
     until("room", || {
-        std::thread::sleep(Duration::from_millis(200));
+        // The writer gives way to all else that runs here.
+        std::thread::sleep(Duration::from_secs(2));
         let now = store.health().retired;
         std::mem::replace(&mut retired, now) == now && now > 0
     });
