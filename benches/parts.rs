@@ -267,7 +267,7 @@ mod session {
         }
     }
 
-    const NAMES: [&str; 3] = ["modbus-functions", "dnp3-substation", "demo-plant"];
+    const NAMES: [&str; 4] = ["modbus-functions", "dnp3-substation", "iec104-substation", "demo-plant"];
 
     #[divan::bench(args = NAMES)]
     fn messages(bencher: Bencher<'_, '_>, name: &str) {
