@@ -468,7 +468,7 @@ fn a_locked_file_makes_nobody_wait_and_loses_nothing() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let holds = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(8));
         other.execute_batch("COMMIT").unwrap();
     });
     let mut longest = Duration::ZERO;
@@ -479,15 +479,16 @@ fn a_locked_file_makes_nobody_wait_and_loses_nothing() {
     }
     println!("the longest record() took {longest:?}");
     assert!(longest < Duration::from_millis(500), "{longest:?}");
-    std::thread::sleep(Duration::from_millis(1700));
+    // It tries for a second, and gives way to all else that runs here.
+    until("the state", || store.health().state.name() == "behind");
     let health = store.health();
-    assert_eq!((health.state.name(), health.lost), ("behind", 0));
+    assert_eq!(health.lost, 0);
     assert!(health.queue > 0, "{health:?}");
     // Who looks is not kept waiting either.
     assert_eq!(store.read(|reader| reader.count(&Filter::default())).unwrap(), 0);
     holds.join().unwrap();
-    store.settle().unwrap();
-    assert_eq!(store.read(|reader| reader.count(&Filter::default())).unwrap(), 2000);
+    until("all of them", || store.read(|reader| reader.count(&Filter::default())).unwrap() == 2000);
+    until("the state", || store.health().state.name() == "healthy");
     let health = store.health();
     assert_eq!((health.state.name(), health.written, health.lost, health.queue), ("healthy", 2000, 0, 0));
 }
